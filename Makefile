@@ -1,0 +1,100 @@
+# Targets for people and CI; the workflow itself is Snakemake's. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+VIDEOS ?= sample/videos
+RESULTS ?=
+CORES ?= all
+PYTHON ?= python3.11 python3.12 python3.13 python3 python
+ARGS ?=
+
+export VIDEOS RESULTS
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+# The sample reel goes to results/demo, other footage to results/<its name>.
+results = results="$${RESULTS:-results/$$([ "$$VIDEOS" = sample/videos ] && echo demo || basename "$$(realpath -m -- "$$VIDEOS")" .csv)}"
+# A path as YAML text; the blanks around it keep Snakemake from taking the quotes off before it parses the value.
+quote = quote() { local text="$${1//\\/\\\\}"; printf ' "%s" ' "$${text//\"/\\\"}"; }
+snakemake = $(quote); $(results); \
+	snakemake --cores $(CORES) --configfile config/demo.yaml --config videos="$$(quote "$$VIDEOS")" results="$$(quote "$$results")"
+
+.PHONY: help env reel demo test lint dag plan tidy bench bench-gpu lock slurm-up slurm-down
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+
+env: .venv/.installed ## install everything into .venv (needs Python 3.11 or later)
+	@:
+
+demo: env reel ## run the workflow on a sample reel; VIDEOS=folder: on your own footage; RESULTS=folder
+	@$(snakemake) --rerun-incomplete $(ARGS)
+	@$(results); echo "Pairs: $$results/meta.csv   rejects: $$results/rejects.csv   clips: $$results/clips/"
+
+test: env ## run the tests; ARGS="-k word" for some of them
+	@python -m pytest $(ARGS)
+
+lint: env ## check style: ruff, snakefmt, snakemake --lint
+	@ruff check .
+	@ruff format --check .
+	@snakefmt --check workflow
+	@snakemake --lint --configfile config/demo.yaml
+
+dag: demo ## draw the rules of a finished run into docs/rulegraph.mmd
+	@mkdir -p docs
+	@$(snakemake) --quiet all --rulegraph mermaid-js > docs/.rulegraph.tmp && mv docs/.rulegraph.tmp docs/rulegraph.mmd
+
+plan: env ## show what would run; ARGS="--configfile config/demo.yaml" for that configuration
+	@snakemake --dry-run --cores 1 --quiet rules $(ARGS)
+
+tidy: env ## remove from the results what no table names
+	@$(results); python workflow/scripts/tidy.py "$$results"
+
+bench: env ## measure speed on this machine
+	@python tests/bench.py $(ARGS)
+
+bench-gpu: env ## measure each learned step on a GPU, beside the bare model
+	@python tests/bench_gpu.py $(ARGS)
+
+lock: env ## renew requirements.lock from pyproject.toml
+	@uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url pyproject.toml --group dev -o requirements.lock
+
+slurm-up: env ## start a small SLURM on this machine, to try the profile (needs root, Debian or Ubuntu)
+	@tests/slurm/up.sh
+
+slurm-down: ## stop it
+	@tests/slurm/down.sh
+
+reel: env
+	@if [ "$$VIDEOS" = sample/videos ]; then python tests/reel.py sample; fi
+
+# uv installs in a minute what pip does in ten, and takes torch and torchvision that fit each other.
+.venv/.installed: requirements.lock
+	@fail() { printf '%s\n' "make env: $$@" >&2; exit 1; }; \
+	echo "Installing into .venv: about 5 GB, some minutes the first time" >&2; \
+	if ! { .venv/bin/python -c '' && uv --version; } > /dev/null 2>&1; then \
+	  rm -rf .venv; hash -r; \
+	  if command -v uv > /dev/null; then \
+	    uv venv --quiet --python '>=3.11' .venv || fail "uv found no Python 3.11 or later"; \
+	  else \
+	    for python in $(PYTHON) none; do \
+	      "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null && break; \
+	    done; \
+	    [ "$$python" != none ] || fail "no Python 3.11 or later was found (looked for: $(PYTHON))." \
+	      "Install one, or name it: make env PYTHON=/path/to/python3"; \
+	    python=$$(command -v "$$python"); \
+	    if "$$python" -c 'import ensurepip' 2> /dev/null; then \
+	      "$$python" -m venv .venv; python=.venv/bin/python; \
+	    elif "$$python" -m pip --version > /dev/null 2>&1; then \
+	      "$$python" -m venv --without-pip .venv; \
+	    else \
+	      fail "this Python cannot make an environment. Install python3-venv (Debian, Ubuntu: apt install python3-venv)" \
+	        "or, without root, uv (https://docs.astral.sh/uv), and run it again."; \
+	    fi; \
+	    "$$python" -m pip --python .venv/bin/python install --quiet --disable-pip-version-check \
+	      "$$(grep '^uv==' requirements.lock)"; \
+	  fi; \
+	fi; \
+	uv pip sync --quiet --python .venv/bin/python requirements.lock
+	@touch $@

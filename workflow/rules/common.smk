@@ -1,0 +1,174 @@
+# What all rules share: the checked configuration, what stands for code and settings, and the order of the map rules.
+# Every job parses this file, so it imports nothing heavy.
+import csv
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+
+SCRIPTS = Path(workflow.basedir) / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+# `python` in a rule is the one that runs Snakemake, activated or not.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+from clipmill import sources
+from clipmill.code import MACHINE, digest, fingerprint, lasting
+from clipmill.config import ConfigError, check
+
+try:
+    config = check(config, Path(workflow.basedir) / "schemas" / "config.schema.yaml")
+except ConfigError as error:
+    raise WorkflowError(str(error))
+
+R = config["results"].rstrip("/")
+SCORERS = [f"score_{name}" for name, block in config["score"].items() if block["enabled"]]
+CUT_FIRST = config["cut"]["when"] == "first"
+THRESHOLDS = {column: limits for column, limits in config["select"].items() if set(limits.values()) != {None}}
+
+
+wildcard_constraints:
+    shard=r"\d{5}",
+
+
+# What each step's result depends on. Thresholds act in select_clips and select_pairs alone.
+FRAMES = {"frames_from": config["frames"]}
+SETTINGS = {
+    "scan_videos": {
+        "frames": {key: config["frames"][key] for key in ("fps", "short_side", "quality")},
+        "detector": config["detector"],
+        "detectors": {config["detector"]: config["detectors"][config["detector"]]},
+    },
+    **{f"score_{name}": block | FRAMES for name, block in config["score"].items()},
+    "select_clips": {column: limits for column, limits in THRESHOLDS.items() if column != "match"},
+    "caption_clips": config["caption"] | FRAMES,
+    "clean_captions": config["clean"] | {"refine": config["refine"]},
+    "score_match": config["match"] | FRAMES,
+    "select_pairs": {column: limits for column, limits in THRESHOLDS.items() if column == "match"},
+    "label_camera": config["camera"],
+    "cut_clips": {key: value for key, value in config["cut"].items() if key != "when"},
+}
+MODELS = {
+    "score.aesthetic": config["score"]["aesthetic"],
+    "score.flow": config["score"]["flow"],
+    "score.ocr": config["score"]["ocr"],
+    "caption": config["caption"],
+    "refine": config["refine"],
+    "match": config["match"],
+    "detector": config["detector"],
+}
+# Applied to what is remembered, so that a change of it decodes nothing again.
+AFTER_MEMO = {"scan_videos": {"fmin": config["fmin"], "clips": config["clips"]}}
+
+# The order of a phase's map rules is data: each reads the table of the one before it, the first one the shard.
+CHAIN = {
+    "videos": ["scan_videos"],
+    "clips": ["cut_clips"] * CUT_FIRST,
+    "captions": [
+        "caption_clips",
+        "clean_captions",
+        "score_match",
+        "select_pairs",
+        *["label_camera"] * config["camera"]["enabled"],
+        "cut_clips",
+    ],
+}
+STEPS = {
+    "videos": ["scan_videos"],
+    "clips": SCORERS + CHAIN["clips"],
+    "captions": [step for step in CHAIN["captions"] if step != "select_pairs"],
+}
+
+
+def memo(step):
+    """The folder of what a step remembers: its code and what its result depends on."""
+    return f"{R}/memo/{step}/{digest(step, fingerprint(step, MACHINE), lasting(SETTINGS[step]))}"
+
+
+def key(step, phase):
+    """A digest for a map rule's code and settings, and those of the rules before it in its phase."""
+    before = SCORERS if step == "select_clips" else upstream(step, phase)
+    mine = [step, fingerprint(step), lasting(SETTINGS[step]), AFTER_MEMO.get(step)]
+    return digest(*mine, [key(other, phase) for other in before])
+
+
+def upstream(step, phase):
+    """The map rule whose table a step reads; none where it reads the shard."""
+    chain = CHAIN[phase]
+    at = chain.index(step) if step in chain else 0
+    return chain[at - 1 : at] if at else []
+
+
+def work(step, phase):
+    """The table that a map rule writes for a shard."""
+    return f"{R}/work/{phase}.{step}/{key(step, phase)}/{{shard}}.csv"
+
+
+def shard(phase):
+    """A shard's table, which the phase's plan wrote."""
+    return f"{R}/plan/{phase}/{{shard}}.csv"
+
+
+def before(step, phase):
+    """The table that a map rule reads."""
+    return next((work(other, phase) for other in upstream(step, phase)), shard(phase))
+
+
+def shards(phase, *patterns):
+    """Input function: each pattern for each shard of the phase's plan."""
+
+    def files(wildcards):
+        manifest = getattr(checkpoints, f"plan_{phase}").get().output.manifest
+        with open(manifest, newline="") as file:
+            names = [row["shard"] for row in csv.DictReader(file)]
+        return [pattern.format(shard=name) for pattern in patterns for name in names]
+
+    return files
+
+
+def options(step):
+    """The command-line options that say what a step's result depends on, and where its data lie."""
+    settings = json.dumps(SETTINGS[step] | AFTER_MEMO.get(step, {}), ensure_ascii=False)
+    # The frames that a scan stores depend on its code and settings, so these name their folder.
+    store = f"{R}/frames/{Path(memo('scan_videos')).name}"
+    places = {"memo": memo(step), "results": R, "store": store, "videos": sources.root_of(config["videos"])}
+    given = {"settings": settings, **places, "max-error-share": config["max_error_share"]}
+    return shlex.join(text for name, value in given.items() for text in (f"--{name}", str(value)))
+
+
+def plan_options(phase):
+    """The command-line options of a phase's plan: its steps with their memos, and the size of a shard."""
+    steps = [f"{step}={memo(step)}" for step in STEPS[phase]]
+    limits = ["--minutes", str(config["shards"]["minutes"]), "--max", str(config["shards"]["max"])]
+    return shlex.join([*limits, "--steps", *steps])
+
+
+def folders_in_use():
+    """The folders of this configuration, so that `make tidy` knows the others."""
+    maps = [(step, phase) for phase in CHAIN for step in {*STEPS[phase], *CHAIN[phase]}] + [("select_clips", "clips")]
+    return {
+        "memo": sorted(memo(step) for phase in STEPS for step in STEPS[phase]),
+        "work": sorted(str(Path(work(step, phase)).parent) for step, phase in maps),
+    }
+
+
+def local_models_state():
+    """A digest of the sizes and times of the models that the configuration names as local files or folders."""
+    named = [value for block in MODELS.values() if isinstance(block, dict) for value in block.values()]
+    local = [path for path in named if isinstance(path, str) and os.path.exists(path)]
+    files = [file for path in local for file in sorted(Path(path).rglob("*")) or [Path(path)]]
+    return digest([(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files])
+
+
+def check_videos():
+    """Before anything runs: is there anything to take in?"""
+    try:
+        if not any(sources.files(config["videos"])):
+            raise WorkflowError(f"{config['videos']}: no video or image in it")
+    except SystemExit as error:
+        raise WorkflowError(str(error))
+
+
+def show_summary():
+    """After a run: the account, for a person."""
+    shell(f"python workflow/scripts/summarize.py --results {shlex.quote(R)} --show >&2")

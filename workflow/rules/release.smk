@@ -1,0 +1,27 @@
+# The release: the account of the run.
+
+
+rule summarize:
+    input:
+        models=rules.fetch_models.output,
+        listing=rules.list_videos.output.listing,
+        videos=rules.gather_videos.output.videos,
+        clips=rules.gather_videos.output.clips,
+        selected=rules.gather_clips.output.selected,
+        meta=rules.gather_captions.output.meta,
+        rejects=rules.gather_captions.output.rejects,
+    output:
+        f"{R}/run.json",
+    params:
+        code=fingerprint("summarize"),
+        configuration=json.dumps(config),
+        current=json.dumps(folders_in_use()),
+        results=R,
+    log:
+        f"{R}/logs/summarize.log",
+    benchmark:
+        f"{R}/benchmarks/summarize.tsv"
+    threads: 1
+    shell:
+        "python workflow/scripts/summarize.py --results {params.results:q} --models {input.models:q}"
+        " --configuration {params.configuration:q} --current {params.current:q} --out {output:q} > {log:q} 2>&1"

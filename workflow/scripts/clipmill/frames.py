@@ -1,0 +1,136 @@
+"""The frame store: for each video one zip of JPEG pictures, the frames that scorers look at.
+
+`scan_videos` writes it in its one pass; a picture's name is `<frame, 8 digits>-<microseconds, 10 digits>.jpg`.
+"""
+
+import zipfile
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from clipmill import video
+from clipmill.step import ItemError
+from clipmill.tables import whole
+
+
+@dataclass(frozen=True)
+class Store:
+    """Where frames come from: `folder` of the zips, `videos` (the folder that relpath starts from), and whether
+    pictures are read from the zips ("store") or, exactly and slowly, from the source ("video")."""
+
+    folder: Path
+    videos: Path
+    source: str = "store"
+
+    def path(self, video_id: str) -> Path:
+        """The zip of a video."""
+        return self.folder / video_id[:2] / f"{video_id}.zip"
+
+
+class Grid:
+    """Picks the frames of a video that lie on the grid of `fps` pictures a second: the first at or after each tick."""
+
+    def __init__(self, fps: float):
+        self.fps, self.next = fps, 0
+
+    def wants(self, seconds: float) -> bool:
+        """Whether the frame at `seconds` is the first one at or after the next tick. Call it in time order."""
+        if seconds + video.SAME < self.next / self.fps:
+            return False
+        self.next = int((seconds + video.SAME) * self.fps) + 1
+        return True
+
+
+def name(index: int, seconds: float) -> str:
+    """The name of a frame's picture in the zip."""
+    return f"{index:08d}-{round(seconds * 1e6):010d}.jpg"
+
+
+def write(path: Path, pictures: dict[int, tuple[float, bytes]]) -> None:
+    """Write a store: frame number -> (seconds, JPEG bytes)."""
+    with whole(path, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for index, (seconds, jpeg) in sorted(pictures.items()):
+            archive.writestr(zipfile.ZipInfo(name(index, seconds)), jpeg)
+
+
+def encode(image: np.ndarray, quality: int) -> bytes:
+    """A BGR uint8 image as JPEG bytes; `quality` 0-100."""
+    done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise ItemError("a frame cannot be stored as JPEG", f"size {image.shape[1]}x{image.shape[0]}")
+    return data.tobytes()
+
+
+def sampled(store: Store, row: dict, seconds: float = 0.5) -> tuple[np.ndarray, list[np.ndarray]]:
+    """A clip's frames about `seconds` apart over its whole length, and its last one: (times, images).
+
+    Times are true presentation times in seconds from the clip's start; images are HxWx3 RGB uint8.
+    """
+    length = float(row["end"]) - float(row["start"]) if row["end"] else 0.0
+    ticks = np.arange(0, max(length, 1e-9), seconds)
+    return _pick(store, row, [*ticks, max(0.0, length)])
+
+
+def read(store: Store, row: dict, fractions: Sequence[float]) -> list[np.ndarray]:
+    """The stored frames nearest to the given fractions (0-1) of a clip, HxWx3 RGB uint8, one for each fraction.
+
+    Raises ItemError where the clip has no frame that can be read.
+    """
+    length = float(row["end"]) - float(row["start"]) if row["end"] else 0.0
+    wanted = [fraction * length for fraction in fractions]
+    times, images = _pick(store, row, wanted)
+    return [images[int(np.abs(times - at).argmin())] for at in wanted]
+
+
+def _pick(store: Store, row: dict, wanted: list[float]) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The distinct frames of a clip nearest to the wanted seconds from its start, in time order."""
+    start = float(row["start"] or 0)
+    if store.source == "video" and row.get("kind") != "image":
+        return _from_source(store, row, wanted)
+    with _opened(store, row) as archive:
+        held = sorted(archive.namelist())
+        low, high = (bisect_left(held, f"{int(row[end]):08d}") for end in ("start_frame", "end_frame"))
+        mine = held[low:high]
+        if not mine:
+            return _from_source(store, row, wanted)
+        times = np.array([int(entry[9:19]) / 1e6 - start for entry in mine])
+        chosen = sorted({int(np.abs(times - at).argmin()) for at in wanted})
+        images = [_decoded(archive.read(mine[number]), row) for number in chosen]
+    return times[chosen], images
+
+
+def _opened(store: Store, row: dict) -> zipfile.ZipFile:
+    path = store.path(row["video_id"])
+    try:
+        return zipfile.ZipFile(path)
+    except zipfile.BadZipFile as error:
+        raise OSError(f"frame store {path} is damaged: delete it and run again ({error})") from error
+
+
+def _decoded(jpeg: bytes, row: dict) -> np.ndarray:
+    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
+    if image is None:
+        raise ItemError("a stored frame cannot be read", row["id"])
+    return image
+
+
+def _from_source(store: Store, row: dict, wanted: list[float]) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The exact frames at the wanted seconds, in one forward pass over the clip in its source."""
+    start, targets, best = float(row["start"]), sorted(set(wanted)), {}
+    with video.Reader(store.videos / row["relpath"]) as reader:
+        for frame in reader.span(*video.span_of(row)):
+            for target in targets:
+                distance = abs(frame.seconds - start - target)
+                if target not in best or distance < best[target][0]:
+                    best[target] = (distance, frame)
+        if not best:
+            raise ItemError("no frame of the clip can be read")
+        aspect = reader.stream.sample_aspect_ratio
+    picked = {frame.index: frame for _, frame in best.values()}
+    ordered = [picked[index] for index in sorted(picked)]
+    images = [video.upright(f.picture, video.shown_size(f.picture, aspect))[..., ::-1] for f in ordered]
+    return np.array([f.seconds - start for f in ordered]), [np.ascontiguousarray(image) for image in images]

@@ -1,0 +1,70 @@
+"""A text model that rewrites cleaned captions as fluent sentences."""
+
+import re
+from pathlib import Path
+
+from clipmill.checks import Caption, problem
+from clipmill.generation import Generator
+
+TASK = (
+    "You rewrite captions of videos and pictures. Answer with one fluent English sentence that keeps every fact of the "
+    "caption, adds none, and does not speak of the video, the picture or the caption."
+)
+EXAMPLE = (
+    "a woman in a red coat. she walks over a bridge. the bridge is old. snow falls. it is an image of winter",
+    "A woman in a red coat walks over an old bridge while snow falls.",
+)
+CHECKS = {"loop": True, "cut_off": True, "refusal": True, "language": "en"}
+
+
+class Refiner:
+    """Any chat model that transformers loads from `folder`, also one that is a single GGUF file.
+
+    `settings`: max_tokens, batch. Greedy; see Generator for what keeps it stable.
+    """
+
+    def __init__(self, folder: Path, settings: dict, device: str = "cpu"):
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        packed = sorted(Path(folder).glob("*.gguf"))
+        options = {"gguf_file": packed[0].name} if packed else {}
+        self.tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+        dtype = torch.float32 if device == "cpu" else torch.bfloat16
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, **options).to(device).eval()
+        self.generator = Generator(model, self.tokenizer, int(settings["batch"]), device)
+        self.max_tokens = settings["max_tokens"]
+
+    def rewrite(self, texts: list[str]) -> list[str]:
+        """The captions rewritten: only the first sentence where the rest is bad, unchanged where that is bad too."""
+        items = [self.generator.padded(self._inputs(text)) for text in texts]
+        said = self.generator.run(items, self.max_tokens)
+        return [_usable(caption) or text for caption, text in zip(said, texts, strict=True)]
+
+    def _inputs(self, text: str) -> dict:
+        from jinja2 import TemplateError
+
+        question, answer = EXAMPLE
+        turns = [
+            {"role": "user", "content": question},
+            {"role": "assistant", "content": answer},
+            {"role": "user", "content": text},
+        ]
+        options = {"add_generation_prompt": True, "tokenize": True, "return_dict": True, "return_tensors": "pt"}
+        try:
+            chat = [{"role": "system", "content": TASK}, *turns]
+            return dict(self.tokenizer.apply_chat_template(chat, **options))
+        except TemplateError:
+            # Some chat templates know no system turn: the task goes before the first question.
+            turns[0] = {"role": "user", "content": f"{TASK}\n\n{question}"}
+            return dict(self.tokenizer.apply_chat_template(turns, **options))
+
+
+def _usable(caption: Caption) -> str:
+    """A caption without problems, or its first sentence if that has none; else ""."""
+    if not problem(caption, CHECKS):
+        return caption.text
+    first = re.match(r".+?[.!?](?=\s|$)", caption.text)
+    if first and not problem(Caption(first[0], "stop"), CHECKS):
+        return first[0]
+    return ""

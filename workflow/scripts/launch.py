@@ -1,0 +1,112 @@
+"""Run a step's script as one process, or as torchrun ranks that share the GPUs and CPUs of the job.
+
+    exec python workflow/scripts/launch.py --gpus {resources.gpu} --ranks {resources.ranks} --threads {threads} SCRIPT
+
+One rank for each GPU; without GPUs, as many ranks as asked for. Each rank gets its own device and its share of the
+CPUs (OMP_NUM_THREADS). SIGTERM, SIGINT and SIGUSR1 (which a cluster may send ahead of a time limit) reach every rank
+as SIGTERM, perhaps twice, and the launcher waits until all of them have left. In a rule `exec` must stand before
+`python`: a shell in between would die of SLURM's SIGTERM at once, and with it the job, before the ranks have written
+what they have.
+"""
+
+import argparse
+import contextlib
+import os
+import runpy
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+
+
+def main() -> int:
+    """Parse the command line, run the script and return its exit status (143 if it was told to stop and did)."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--gpus", type=int, default=0, help="GPUs of the job: one rank for each (0: none)")
+    parser.add_argument("--ranks", type=int, default=1, help="ranks of a job without GPUs")
+    parser.add_argument("--threads", type=int, default=1, help="CPUs of the job; inside SLURM the allocation counts")
+    parser.add_argument("script")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="passed on to the script")
+    args = parser.parse_args()
+    ranks = max(1, args.gpus or args.ranks)
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None and len(visible.split(",")) < args.gpus:
+        parser.error(f"the job should have {args.gpus} GPUs, but CUDA_VISIBLE_DEVICES is '{visible}'")
+    environment = os.environ | {
+        "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": str(max(1, cpus(args.threads) // ranks)),
+    }
+    if ranks == 1:
+        return supervise([sys.executable, args.script, *args.arguments], environment, lambda process: [process])
+    # --standalone: a free port and an id of its own, so that two jobs on one node never meet. The addresses are given
+    # because looking up the node's own name fails or stalls on many clusters.
+    environment = {"GLOO_SOCKET_IFNAME": "lo", "TORCHELASTIC_SIGNALS_TO_HANDLE": "SIGQUIT"} | environment
+    with tempfile.TemporaryDirectory() as errors:
+        torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1"]
+        torchrun += [f"--nproc-per-node={ranks}", f"--log-dir={errors}"]
+        command = [*torchrun, __file__, "--as-rank", args.script, *args.arguments]
+        return supervise(command, environment, psutil.Process.children, preexec_fn=ignore_stop)
+
+
+def cpus(threads: int) -> int:
+    """Return the CPUs to share: inside SLURM those of the allocation, else the rule's `threads`."""
+    if "SLURM_JOB_ID" not in os.environ:
+        return threads
+    bound = len(os.sched_getaffinity(0))
+    return min(bound, int(os.environ.get("SLURM_CPUS_PER_TASK", bound)))
+
+
+def ignore_stop() -> None:
+    """Make torchrun's agent deaf: SLURM sends SIGTERM twice, and at the second one it would leave its ranks behind."""
+    for number in STOP:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def supervise(command: list[str], environment: dict[str, str], ranks: Callable, **popen) -> int:
+    """Run a command to its end, pass a signal to stop on to its ranks as SIGTERM (once each); return the exit status.
+
+    `ranks` gives the processes to tell from the psutil.Process of the command.
+    """
+    stop: list[int] = []
+    for number in STOP:
+        signal.signal(number, lambda number, frame: stop.append(number))
+    process = psutil.Popen(command, env=environment, **popen)
+    told: set[int] = set()
+    while True:
+        with contextlib.suppress(psutil.TimeoutExpired):
+            status = process.wait(timeout=0.2)
+            break
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for rank in ranks(process) if stop else ():
+                if rank.pid not in told:
+                    told.add(rank.pid)
+                    rank.terminate()
+    if stop and status:
+        return 128 + signal.SIGTERM
+    return 128 - status if status < 0 else status
+
+
+def as_rank(script: str, arguments: list[str]) -> None:
+    """Become one rank: undo the agent's deafness, take the device, run the script, leave its error to torchrun."""
+    from torch.distributed.elastic.multiprocessing.errors import record
+
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    devices = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    if devices[0].startswith("MIG-"):  # CUDA shows a process the first MIG slice only, so each rank gets one to itself
+        os.environ["CUDA_VISIBLE_DEVICES"] = devices[int(os.environ["LOCAL_RANK"])]
+        os.environ["LOCAL_RANK"] = "0"
+    sys.argv = [script, *arguments]
+    sys.path[0] = str(Path(script).parent)
+    record(runpy.run_path)(script, run_name="__main__")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--as-rank"]:
+        as_rank(sys.argv[2], sys.argv[3:])
+    else:
+        sys.exit(main())

@@ -1,0 +1,99 @@
+"""List the videos and images of a folder, or those that a CSV names in its column `path`, each with its identity.
+
+Example: python workflow/scripts/list_videos.py --videos footage --out listing.csv --rejects rejects.csv --memo memo
+"""
+
+import argparse
+import filecmp
+import hashlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from clipmill import tables
+from clipmill.sources import COLUMNS, IMAGES, files, root_of
+from clipmill.tables import REJECTS
+
+SAMPLE = 64 * 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--videos", type=Path, required=True, help="folder, or CSV with a column `path`")
+    parser.add_argument("--out", type=Path, required=True, help="the listing to write")
+    parser.add_argument("--rejects", type=Path, required=True, help="the table of rejects to write")
+    parser.add_argument("--memo", type=Path, required=True, help="folder that remembers identities by name, size, time")
+    args = parser.parse_args()
+    root = root_of(args.videos)
+    rows, rejects = listing(root, files(args.videos), args.memo / "files.csv")
+    if not rows and not rejects:
+        sys.exit(f"{args.videos}: no video or image in it (see `videos` in config/README.md for the extensions taken)")
+    tables.write(args.out, COLUMNS, rows)
+    tables.write(args.rejects, REJECTS, rejects)
+    print(f"list_videos: {len(rows)} files taken in, {len(rejects)} rejects", file=sys.stderr)
+
+
+def listing(root: Path, relpaths: Iterator[str], memo: Path) -> tuple[list[dict], list[dict]]:
+    """(rows, rejects), sorted by id, of the files at `relpaths` under `root`."""
+    remembered = {row["relpath"]: row for row in tables.read(memo)} if memo.exists() else {}
+    rows, rejects, seen = {}, [], []
+    for relpath in relpaths:
+        try:
+            relpath.encode()
+        except UnicodeEncodeError:
+            shown = relpath.encode(errors="surrogateescape").decode(errors="backslashreplace")
+            rejects.append(reject("", shown, "name is not UTF-8", "rename the file"))
+            continue
+        try:
+            row = identified(root, relpath, remembered)
+        except OSError as error:
+            rejects.append(reject("", relpath, "cannot be read", str(error)))
+            continue
+        seen.append(row)
+        add(root, row, rows, rejects)
+    tables.write(memo, ("relpath", "id", "bytes", "mtime"), sorted(seen, key=lambda row: row["relpath"]))
+    return [rows[key] for key in sorted(rows)], sorted(rejects, key=lambda row: (row["id"], row["relpath"]))
+
+
+def identified(root: Path, relpath: str, remembered: dict) -> dict:
+    """A file's row; its content is opened only where name, size or time are new."""
+    path = root / relpath
+    status = path.stat()
+    kind = "image" if path.suffix.lower() in IMAGES else "video"
+    row = {"path": str(path), "relpath": relpath, "kind": kind, "bytes": str(status.st_size)}
+    known = remembered.get(relpath)
+    row["mtime"] = str(status.st_mtime_ns)
+    if known and (known["bytes"], known["mtime"]) == (row["bytes"], row["mtime"]):
+        return {**row, "id": known["id"]}
+    return {**row, "id": identity(path, status.st_size)}
+
+
+def identity(path: Path, size: int) -> str:
+    """16 hex digits of BLAKE2b over a file's size and 64 KiB from its head, middle and tail."""
+    hasher = hashlib.blake2b(str(size).encode(), digest_size=8)
+    with open(path, "rb") as file:
+        for at in (0, max(0, size // 2 - SAMPLE // 2), max(0, size - SAMPLE)):
+            file.seek(at)
+            hasher.update(file.read(SAMPLE))
+    return hasher.hexdigest()
+
+
+def add(root: Path, row: dict, rows: dict[str, dict], rejects: list[dict]) -> None:
+    """Take a file in, unless one of equal content is there; a different one of the same id gets an id over all bytes."""
+    other = rows.get(row["id"])
+    if other and not filecmp.cmp(row["path"], other["path"], shallow=False):
+        with open(row["path"], "rb") as file:
+            row["id"] = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
+        other = rows.get(row["id"])
+    if other:
+        rejects.append(reject(row["id"], row["relpath"], "duplicate", f"duplicate of {other['relpath']}"))
+    else:
+        rows[row["id"]] = row
+
+
+def reject(identity: str, relpath: str, reason: str, detail: str) -> dict:
+    return {"id": identity, "relpath": relpath, "stage": "list_videos", "reason": reason, "detail": detail}
+
+
+if __name__ == "__main__":
+    main()
