@@ -38,7 +38,7 @@ test: env ## run the tests; ARGS="-k word" for some of them
 lint: env ## check style: ruff, snakefmt, snakemake --lint
 	@ruff check .
 	@ruff format --check .
-	@snakefmt --check workflow
+	@snakefmt --check --line-length 120 workflow
 	@snakemake --lint --configfile config/demo.yaml
 
 dag: demo ## draw the rules of a finished run into docs/rulegraph.mmd
@@ -96,5 +96,5 @@ reel: env
 	      "$$(grep '^uv==' requirements.lock)"; \
 	  fi; \
 	fi; \
-	uv pip sync --quiet --python .venv/bin/python requirements.lock
+	uv pip sync --quiet --compile-bytecode --python .venv/bin/python requirements.lock
 	@touch $@

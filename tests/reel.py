@@ -11,7 +11,8 @@ truth.json maps each file's path below videos/ to:
   kind         video | image
   reject       null, or {stage: the rule that must reject it, word: a word for why (truncated, empty, duplicate)};
                of a truncated or empty file nothing more is known
-  fps          frames a second, a fraction as text ("24000/1001"; the mean where the rate varies); null for an image
+  fps          frames a second, a fraction as text ("24000/1001"); null for an image. Where the rate varies it is the
+               mean, and the file's header is a little off it: it does not tell how long the last frame lasts
   times        null, or the start of each frame in seconds where the frame rate varies
   num_frames, width, height
   audio        null, or the pitch in Hz of each second of its tone
@@ -410,7 +411,7 @@ def make(folder):
     before = json.loads(truth_file.read_text(encoding="utf-8")) if truth_file.exists() else {}
     code = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
     whole = all((folder / "videos" / relpath).is_file() for relpath in before)
-    if whole and stamp.exists() and stamp.read_text() == code:
+    if before and whole and stamp.exists() and stamp.read_text() == code:
         return before
     stamp.unlink(missing_ok=True)
     truth = {}
@@ -433,7 +434,9 @@ def make(folder):
     shutil.copyfile(place("cuts.mp4"), place(DUPLICATE))
     truth[DUPLICATE] = truth["cuts.mp4"] | {"reject": {"stage": "list_videos", "word": "duplicate"}}
     text = json.dumps(truth, indent=1, ensure_ascii=False, sort_keys=True)
-    truth_file.write_text(text + "\n", encoding="utf-8")
+    part = folder / "truth.json.part"
+    part.write_text(text + "\n", encoding="utf-8")
+    part.replace(truth_file)
     for relpath in before.keys() - truth.keys():  # made by an older version of this file
         (folder / "videos" / relpath).unlink(missing_ok=True)
     stamp.write_text(code)

@@ -46,7 +46,7 @@ def shake_path(count, fps, pixels, seed=0):
 
 def shot(
     photo="coffee", size=LANDSCAPE, fps=24, seconds=2.0, pan=0.0, tilt=0.0, zoom=0.0, roll=0.0, shake=0.0, noise=2.0,
-    exposure=1.0, subject=0.0, ease=None, samples=10,
+    exposure=1.0, subject=0.0, ease=None, samples=10, seed=0,
 ):  # fmt: skip
     """Yield (seconds, grey) about `samples` a second of a shot of `fps` frames a second.
 
@@ -57,7 +57,7 @@ def shot(
     width, height = size
     scene, rng = photograph(photo), np.random.default_rng(1)
     count = round(fps * seconds)
-    hand = shake_path(count, fps, shake) if shake else np.zeros((count, 2))
+    hand = shake_path(count, fps, shake, seed) if shake else np.zeros((count, 2))
     at, scale, angle = np.array([scene.shape[1] / 2, scene.shape[0] / 2]), 1.0, 0.0
     wanted = {round(k * fps / samples) for k in range(count)}
     for i in range(count):

@@ -316,10 +316,10 @@ def test_a_lasting_fault_of_the_server_is_not_the_items(scripted, answer, why):
 
 def test_a_server_that_does_not_answer_is_given_up_after_its_tries(scripted):
     scripted.answers = [("hang", "")] * 9
-    with pytest.raises(OSError, match="[Tt]ime"):
+    with pytest.raises(OSError, match=r"[Tt]ime"):
         ask(scripted, timeout=0.2, retries=1)
     assert len(scripted.requests) == 2
-    with pytest.raises(OSError, match="[Cc]onnection"):
+    with pytest.raises(OSError, match=r"[Cc]onnection"):
         ask(scripted, url="http://127.0.0.1:1/v1", retries=1)
 
 
@@ -492,7 +492,7 @@ def test_checks_can_be_switched_off():
 
 def test_good_english_is_neither_a_loop_nor_foreign():
     texts = [
-        "A tabby cat looks into the camera. Its eyes are green, its whiskers are white, and its fur is brown and black.",
+        "A tabby cat looks into the camera. Its eyes are green, its whiskers white, and its fur is brown and black.",
         "Two men, a woman and a child sit at a table. The men eat, the woman reads and the child draws on the table.",
         "Fireworks explode over Sydney Harbour: red, then green, then gold, then red again, as a crowd cheers below.",
         "Close-up: hands knead dough.",

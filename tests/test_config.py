@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from clipmill import code, config
+from clipmill import code, config, prompts
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
@@ -132,6 +132,7 @@ def test_all_mistakes_are_named_at_once_a_line_each():
         ({"clips": {"min_seconds": 1, "max_seconds": 1.9}}, "clips.max_seconds"),
         ({"select": {"ocr_area": {"max": 0.1}}, "score": {"ocr": {"enabled": False}}}, "select.ocr_area"),
         ({"caption": {"server": {"url": "http://localhost:8000/v1"}}}, "caption.server.model"),
+        ({"caption": {"prompt": "vidio"}}, "caption.prompt"),
     ],
 )
 def test_keys_that_contradict_each_other_are_mistakes(given, key):
@@ -243,10 +244,25 @@ def test_the_mistakes_that_the_manual_shows_are_those_that_are_said():
         assert re.sub(r"(aes, flow, ocr), .*\)", r"\1, ...)", line) in shown
 
 
+def test_the_manual_names_every_prompt(documented):
+    (prompt,) = [row["description"] for row in documented if row["key"] == "caption.prompt"]
+    assert set(prompts.PRESETS) <= set(re.findall(r"[\w-]+", prompt))
+
+
 def test_keys_called_speed_only_are_left_out_of_fingerprints(documented):
     speed = [row["key"].rsplit(".", 1)[1] for row in documented if "Speed only" in row["description"]]
     assert speed
     assert set(speed) <= code.SPEED
+
+
+def test_a_mistake_ends_a_run_before_anything_is_done(tmp_path):
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--snakefile", ROOT / "workflow" / "Snakefile"]
+    given = ["--configfile", ROOT / "config" / "demo.yaml", "--config", "select={aess: {min: 5}}", "results=out"]
+    done = subprocess.run([*command, *given], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "unknown key 'select.aess': did you mean 'select.aes'?" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_checking_imports_neither_snakemake_nor_anything_heavy():

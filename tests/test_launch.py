@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,7 @@ def wait_for(process: subprocess.Popen, *paths: Path) -> None:
     """Block until all paths exist; fail with the output if the process leaves first."""
     while not all(path.exists() for path in paths):
         assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.05)
 
 
 def test_without_gpus_a_step_is_one_process(start, tmp_path):

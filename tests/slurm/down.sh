@@ -5,18 +5,9 @@ LAB=${SLURM_LAB:-/tmp/clipmill-slurm}
 [ -d "$LAB/run" ] || exit 0
 export SLURM_CONF=$LAB/etc/slurm.conf
 
-stop() { # stop NAME PID-FILE
-  local pid
-  pid=$(cat "$2" 2>/dev/null) || return 0
-  if [[ $(readlink "/proc/$pid/exe" 2>/dev/null) == */"$1"* ]]; then # else the number belongs to someone else by now
-    kill "$pid"
-    for _ in $(seq 100); do
-      [ -d "/proc/$pid" ] || break
-      sleep 0.1
-    done
-    kill -9 "$pid" 2>/dev/null
-  fi
-  rm -f "$2"
+is() { # is FILE: does the recorded pid still belong to that daemon? else the number is someone else's by now
+  local name=${1##*/}
+  [[ $(readlink "/proc/$(cat "$1" 2>/dev/null)/exe" 2>/dev/null) == */"${name%%.*}"* ]]
 }
 
 if [ -s "$LAB/run/slurmctld.pid" ] && timeout 10 scancel --quiet --user=root 2>/dev/null; then
@@ -26,9 +17,17 @@ if [ -s "$LAB/run/slurmctld.pid" ] && timeout 10 scancel --quiet --user=root 2>/
     sleep 0.2
   done
 fi
-for file in "$LAB"/run/slurmd.*.pid; do stop slurmd "$file"; done
-stop slurmctld "$LAB/run/slurmctld.pid"
-stop munged "$LAB/run/munged.pid"
+for file in "$LAB"/run/*.pid; do
+  is "$file" && kill "$(cat "$file")"
+done
+for file in "$LAB"/run/*.pid; do
+  for _ in $(seq 100); do
+    is "$file" || break
+    sleep 0.1
+  done
+  is "$file" && kill -9 "$(cat "$file")"
+  rm -f "$file"
+done
 [ "$(readlink /run/slurm/conf)" = "$LAB/etc" ] && rm -f /run/slurm/conf
 [ "${1:-}" = --purge ] && rm -rf -- "$LAB"
 echo "slurm: down"

@@ -21,6 +21,7 @@ checkpoint plan_captions:
 
 rule caption_clips:
     input:
+        plan=ancient(rules.plan_captions.output.manifest),
         table=before("caption_clips", "captions"),
         models=rules.fetch_models.output,
     output:
@@ -44,6 +45,7 @@ rule caption_clips:
 
 rule clean_captions:
     input:
+        plan=ancient(rules.plan_captions.output.manifest),
         table=before("clean_captions", "captions"),
         models=rules.fetch_models.output,
     output:
@@ -67,6 +69,7 @@ rule clean_captions:
 
 rule score_match:
     input:
+        plan=ancient(rules.plan_captions.output.manifest),
         table=before("score_match", "captions"),
         models=rules.fetch_models.output,
     output:
@@ -90,6 +93,7 @@ rule score_match:
 
 rule select_pairs:
     input:
+        plan=ancient(rules.plan_captions.output.manifest),
         table=before("select_pairs", "captions"),
     output:
         work("select_pairs", "captions"),
@@ -108,6 +112,7 @@ rule select_pairs:
 
 rule label_camera:
     input:
+        plan=ancient(rules.plan_captions.output.manifest),
         table=before("label_camera", "captions"),
     output:
         work("label_camera", "captions"),
@@ -129,6 +134,7 @@ rule label_camera:
 
 rule cut_clips:
     input:
+        plan=ancient(rules.plan_captions.output.manifest),
         table=before("cut_clips", "captions"),
     output:
         work("cut_clips", "captions"),
@@ -151,6 +157,7 @@ rule cut_clips:
 # With cut.when: first all clips are cut before they are scored, as the reference does; the rule above then only recalls.
 use rule cut_clips as cut_clips_first with:
     input:
+        plan=ancient(rules.plan_clips.output.manifest),
         table=shard("clips"),
     output:
         work("cut_clips", "clips"),

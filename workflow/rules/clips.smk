@@ -21,6 +21,7 @@ checkpoint plan_clips:
 
 rule score_aesthetic:
     input:
+        plan=ancient(rules.plan_clips.output.manifest),
         table=shard("clips"),
         models=rules.fetch_models.output,
     output:
@@ -44,6 +45,7 @@ rule score_aesthetic:
 
 rule score_flow:
     input:
+        plan=ancient(rules.plan_clips.output.manifest),
         table=shard("clips"),
         models=rules.fetch_models.output,
     output:
@@ -67,6 +69,7 @@ rule score_flow:
 
 rule score_ocr:
     input:
+        plan=ancient(rules.plan_clips.output.manifest),
         table=shard("clips"),
         models=rules.fetch_models.output,
     output:
@@ -90,6 +93,7 @@ rule score_ocr:
 
 rule select_clips:
     input:
+        plan=ancient(rules.plan_clips.output.manifest),
         table=shard("clips"),
         scores=[work(scorer, "clips") for scorer in SCORERS],
     output:

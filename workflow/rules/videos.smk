@@ -41,6 +41,7 @@ checkpoint plan_videos:
 
 rule scan_videos:
     input:
+        plan=ancient(rules.plan_videos.output.manifest),
         table=shard("videos"),
     output:
         work("scan_videos", "videos"),

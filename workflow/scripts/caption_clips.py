@@ -4,7 +4,7 @@ A captioner sees the frames at the moments that `caption.frames` names (a still 
 and nothing else: no sound, no file name, no score. The stand-in also reads the clip's flow and text boxes.
 """
 
-from clipmill import attributes, frames
+from clipmill import attributes, frames, models
 from clipmill.captioners import Request, ServerCaptioner, TransformersCaptioner
 from clipmill.checks import Caption, problem
 from clipmill.step import ItemError, Step, main
@@ -32,9 +32,7 @@ class CaptionClips(Step):
         if self.served:
             self.captioner = ServerCaptioner(self.settings)
         elif not self.embedded:
-            from clipmill import models
-
-            folder = models.resolve(self.settings["model"], self.settings)
+            folder = models.resolve(self.settings["model"], self.settings, "caption.model")
             self.captioner = TransformersCaptioner(folder, self.settings, self.device)
 
     def prepare(self, row):

@@ -4,6 +4,7 @@ The opening phrase, then the cleaning, then the empty ones; each has its switch.
 rewrites what is left; where it loops, is cut off or says nothing, the cleaned caption stays.
 """
 
+from clipmill import models
 from clipmill.cleaning import clean_caption
 from clipmill.refiner import Refiner
 from clipmill.step import ItemError, Step, main
@@ -22,9 +23,7 @@ class CleanCaptions(Step):
 
     def load(self):
         if self.refine["model"]:
-            from clipmill import models
-
-            folder = models.resolve(self.refine["model"], self.refine)
+            folder = models.resolve(self.refine["model"], self.refine, "refine.model")
             self.refiner = Refiner(folder, self.refine, self.device)
 
     def prepare(self, row):

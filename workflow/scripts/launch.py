@@ -29,7 +29,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gpus", type=int, default=0, help="GPUs of the job: one rank for each (0: none)")
     parser.add_argument("--ranks", type=int, default=1, help="ranks of a job without GPUs")
-    parser.add_argument("--threads", type=int, default=1, help="CPUs of the job; inside SLURM the allocation counts")
+    parser.add_argument("--threads", type=int, default=1, help="CPUs of the job, which the ranks share")
     parser.add_argument("script")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="passed on to the script")
     args = parser.parse_args()
@@ -39,26 +39,19 @@ def main() -> int:
         parser.error(f"the job should have {args.gpus} GPUs, but CUDA_VISIBLE_DEVICES is '{visible}'")
     environment = os.environ | {
         "HF_HUB_OFFLINE": "1",
-        "OMP_NUM_THREADS": str(max(1, cpus(args.threads) // ranks)),
+        "OMP_NUM_THREADS": str(max(1, args.threads // ranks)),
     }
     if ranks == 1:
         return supervise([sys.executable, args.script, *args.arguments], environment, lambda process: [process])
     # --standalone: a free port and an id of its own, so that two jobs on one node never meet. The addresses are given
     # because looking up the node's own name fails or stalls on many clusters.
-    environment = {"GLOO_SOCKET_IFNAME": "lo", "TORCHELASTIC_SIGNALS_TO_HANDLE": "SIGQUIT"} | environment
+    environment |= {"GLOO_SOCKET_IFNAME": "lo", "TORCHELASTIC_SIGNALS_TO_HANDLE": "SIGQUIT"}
+    environment["TORCH_ELASTIC_SHUTDOWN_TIMEOUT"] = "25"  # SLURM itself waits for 30 seconds (KillWait)
     with tempfile.TemporaryDirectory() as errors:
         torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1"]
         torchrun += [f"--nproc-per-node={ranks}", f"--log-dir={errors}"]
         command = [*torchrun, __file__, "--as-rank", args.script, *args.arguments]
         return supervise(command, environment, psutil.Process.children, preexec_fn=ignore_stop)
-
-
-def cpus(threads: int) -> int:
-    """Return the CPUs to share: inside SLURM those of the allocation, else the rule's `threads`."""
-    if "SLURM_JOB_ID" not in os.environ:
-        return threads
-    bound = len(os.sched_getaffinity(0))
-    return min(bound, int(os.environ.get("SLURM_CPUS_PER_TASK", bound)))
 
 
 def ignore_stop() -> None:

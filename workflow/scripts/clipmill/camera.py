@@ -48,14 +48,14 @@ MIN_SPEED = 0.17  # of the travels above, a second: slower is drift (0.5 % of th
 # shifts the picture too, so a pan beside a zoom needs the same share of its displacement.
 # Zoom and roll show beside a pan from a smaller share of its displacement on.
 MIN_SHARE = 0.36, 0.36, 0.08, 0.2  # of the longest travel: pan, tilt, zoom, roll
-JITTER_GUARD = 5.0  # times the median jitter: a shorter travel is a part of the shake
+JITTER_GUARD = 6.0  # times the median jitter: a shorter travel is a part of the shake
 MEAN_RADIUS = 0.27  # mean distance of a picture's points from its centre, in diagonals
 MIN_SHAKE = 0.4  # median jitter, % of the short side: 4 pixels at 1080p
 # A repeated or dropped frame (pulldown) looks like jitter of speed x frame time: allow it half a frame at 24 a second.
 SHAKE_ALLOWANCE = 0.02  # seconds
 SMOOTH = 0.25  # seconds, sigma of the low-pass: halves 0.9 Hz; hands shake at 1-10 Hz (Morimoto and Chellappa 1996)
-MIN_CONFIDENCE = 0.35  # share of the corners that agree; a similarity through noise reaches about 0.1
-MIN_MEASURED = 0.5  # share of the clip's steps that could be measured at all
+MIN_CONFIDENCE = 0.5  # median share of the corners that agree: most of the picture moves as one
+MIN_MEASURED = 0.35  # share in one step: with fewer its speed is taken from its neighbours
 MIN_DURATION = 0.25  # seconds: shorter clips show no movement
 
 
@@ -85,14 +85,16 @@ class Step(NamedTuple):
 LOST = Step(0.0, 0.0, 0.0, 0.0, 0.0)
 
 GRID = 8, 6  # cells along the long and the short side
+SPACING = 60  # corners are at least the short side / SPACING apart
+QUALITY = 3e-4  # of the strongest corner in the picture
 PER_CELL = 8  # corners a cell: 384 in all, enough for 0.02 pixels
 MIN_CELLS = 8  # cells (of 48) with corners that agree; fewer are a title or a lamp on black
 FLAT = 1.5  # standard deviation (grey levels) of a picture with nothing in it
 CONTRAST = 50.0  # standard deviation to which pictures are stretched, so that dark shots and fades are followed
 MAX_GAIN = 16.0  # more would follow the noise
-WINDOW = 15, 15  # pixels
+WINDOW = 21, 21  # pixels
 LEVELS = 4  # pyramid: follows moves of about 60 pixels, a pan of over 100 % a second at 10 samples a second
-MIN_FOUND = 0.3  # share of the corners that come back
+MIN_FOUND = 0.2  # share of the corners that come back
 RETURN = 0.5  # pixels: largest miss of a corner followed there and back
 STILL = 0.4  # pixels: a corner at rest; noise moves corners 0.05-0.3
 STILL_SHARE = 0.25  # of the corners at rest: the camera stands still ...
@@ -178,7 +180,7 @@ def _step(last: _View, now: _View) -> Step:
     fit = a @ matrix[:, :2].T + matrix[:, 2]
     still = (moved < STILL) & (np.linalg.norm(fit - b, axis=1) > tolerance)
     if still.sum() > STILL_SHARE * len(a) and agree.sum() < STILL_RIVAL * len(a):
-        return Step(0.0, 0.0, 0.0, 0.0, float((moved < STILL).mean()))
+        return Step(0.0, 0.0, 0.0, 0.0, float((agree | (moved < STILL)).mean()))
     if len(np.unique(_cell(a[agree] + centre, height, width))) < MIN_CELLS:
         return LOST
     (c, _, x), (s, _, y) = matrix
@@ -190,14 +192,16 @@ def _corners(grey: np.ndarray) -> np.ndarray:
     import cv2
 
     height, width = grey.shape
-    found = cv2.goodFeaturesToTrack(grey, 2000, 0.001, min(height, width) / 40, blockSize=7)
-    if found is None:
-        return np.empty((0, 1, 2), np.float32)
-    cell = _cell(found[:, 0], height, width)
+    strength = cv2.cornerMinEigenVal(grey, 7)
+    apart = np.ones((2 * round(min(height, width) / SPACING) + 1,) * 2, np.uint8)
+    peaks = (strength == cv2.dilate(strength, apart)) & (strength > QUALITY * strength.max())
+    points = np.argwhere(peaks)[:, ::-1]
+    points = points[np.argsort(-strength[peaks], kind="stable")]
+    cell = _cell(points, height, width)
     order = np.argsort(cell, kind="stable")  # strongest first within a cell
     counts = np.bincount(cell)
     rank = np.arange(len(cell)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return found[np.sort(order[rank < PER_CELL])]
+    return points[order[rank < PER_CELL]].astype(np.float32)[:, None]
 
 
 def _cell(points: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -229,9 +233,9 @@ def _name(
     """Label and confidence from the steps between `times`; size: (height, width) in pixels."""
     rows = np.array(steps)
     share = rows[:, 4]
-    measured = share >= min_confidence
-    confidence = float(np.median(share[measured]) * measured.mean()) if measured.any() else 0.0
-    if measured.mean() < MIN_MEASURED:
+    confidence = float(np.median(share))
+    measured = share >= MIN_MEASURED
+    if confidence < min_confidence:
         return UNDETERMINED, confidence
 
     # All in pixels at the mean distance from the centre, so that shift, scale and turn compare.

@@ -49,7 +49,11 @@ class TransformersCaptioner:
         self.settings = settings
         trust = {"trust_remote_code": settings["trust_remote_code"]}
         self.processor = AutoProcessor.from_pretrained(folder, **trust)
-        self.takes_video = getattr(self.processor, "video_processor", None) is not None
+        videos = getattr(self.processor, "video_processor", None)
+        self.takes_video = videos is not None
+        if hasattr(videos, "cap_pixels_per_frame"):
+            # As Qwen's own tools bound a frame's tokens.
+            videos.cap_pixels_per_frame = True
         images = getattr(self.processor, "image_processor", None)
         if len(settings["frames"]) > 1 and hasattr(images, "do_image_splitting"):
             images.do_image_splitting = False
@@ -141,8 +145,10 @@ def load_model(auto, folder: Path, options: dict, settings: dict, device: str):
 def _join_copy(size: int, device: str) -> None:
     """Make the ranks of this model copy a process group of their own, apart from the other copies' ranks."""
     import torch
-    from torch.distributed import PrefixStore, TCPStore, init_process_group
+    from torch.distributed import PrefixStore, TCPStore, init_process_group, is_initialized
 
+    if is_initialized():
+        return
     if device != "cpu":
         torch.cuda.set_device(device)
     rank = int(os.environ["RANK"])

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from difflib import SequenceMatcher
 from pathlib import Path
 
+from clipmill.prompts import wording
+
 SCORED = {"aes": "aesthetic", "flow": "flow", "ocr": "ocr", "ocr_area": "ocr"}
 """The scorer that makes a column."""
 
@@ -211,3 +213,7 @@ def _contradictions(config: dict) -> Iterator[str]:
     server = config["caption"]["server"]
     if server["url"] and not server["model"]:
         yield "caption.server.model: null is wrong; with caption.server.url it must name the server's model"
+    try:
+        wording(config["caption"]["prompt"], "video")
+    except ValueError as error:
+        yield str(error)

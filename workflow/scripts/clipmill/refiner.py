@@ -14,6 +14,8 @@ EXAMPLE = (
     "a woman in a red coat. she walks over a bridge. the bridge is old. snow falls. it is an image of winter",
     "A woman in a red coat walks over an old bridge while snow falls.",
 )
+KEPT_SHARE = 0.5
+"""A rewrite must keep this share of the caption's words of four letters and more (by their first four)."""
 CHECKS = {"loop": True, "cut_off": True, "refusal": True, "language": "en"}
 
 
@@ -36,10 +38,10 @@ class Refiner:
         self.max_tokens = settings["max_tokens"]
 
     def rewrite(self, texts: list[str]) -> list[str]:
-        """The captions rewritten: only the first sentence where the rest is bad, unchanged where that is bad too."""
+        """The captions rewritten: only the first sentence where the rest is bad, as they were where that is bad too."""
         items = [self.generator.padded(self._inputs(text)) for text in texts]
         said = self.generator.run(items, self.max_tokens)
-        return [_usable(caption) or text for caption, text in zip(said, texts, strict=True)]
+        return [_usable(caption, text) or text for caption, text in zip(said, texts, strict=True)]
 
     def _inputs(self, text: str) -> dict:
         from jinja2 import TemplateError
@@ -60,11 +62,16 @@ class Refiner:
             return dict(self.tokenizer.apply_chat_template(turns, **options))
 
 
-def _usable(caption: Caption) -> str:
-    """A caption without problems, or its first sentence if that has none; else ""."""
-    if not problem(caption, CHECKS):
-        return caption.text
-    first = re.match(r".+?[.!?](?=\s|$)", caption.text)
-    if first and not problem(Caption(first[0], "stop"), CHECKS):
-        return first[0]
+def _usable(rewrite: Caption, text: str) -> str:
+    """A rewrite that has no problem and keeps most of the words of `text`, or its first sentence if that does; or ""."""
+    first = re.match(r".+?[.!?](?=\s|$)", rewrite.text)
+    for part in (rewrite, *([Caption(first[0], "stop")] if first else [])):
+        if not problem(part, CHECKS) and _kept(part.text, text) >= KEPT_SHARE:
+            return part.text
     return ""
+
+
+def _kept(rewrite: str, text: str) -> float:
+    """Share (0-1) of a text's longer words that a rewrite has too."""
+    before, after = ({word[:4] for word in re.findall(r"\w{4,}", part.lower())} for part in (text, rewrite))
+    return len(before & after) / len(before) if before else 1.0

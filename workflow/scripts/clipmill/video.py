@@ -43,7 +43,7 @@ class Reader:
         try:
             self.container = av.open(str(path), metadata_errors="replace")
         except (ValueError, av.error.FFmpegError) as error:
-            raise ItemError("not a readable video", f"{error}") from error
+            raise ItemError("not a readable video (damaged, truncated, or none at all)", f"{error}") from error
         self.stream = _picture_stream(self.container)
         if self.stream is None:
             self.container.close()

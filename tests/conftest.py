@@ -1,0 +1,43 @@
+"""Fixtures that several test files use."""
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real footage and weights that lies beside the repository on some machines."""
+    folder = ROOT.parent / "shared"
+    if not folder.is_dir():
+        pytest.skip("needs ../shared (real footage and weights), which is not part of the product")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def reel(tmp_path_factory) -> Path:
+    """The sample reel: a folder with videos/ and truth.json."""
+    from reel import make
+
+    folder = tmp_path_factory.mktemp("reel")
+    make(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished_mill(tmp_path_factory):
+    """A finished run on small footage. Never change it: `finished` gives a copy."""
+    from mill import Mill, footage
+
+    mill = Mill(tmp_path_factory.mktemp("mill") / "finished")
+    footage(mill.videos)
+    mill.run()
+    return mill
+
+
+@pytest.fixture
+def finished(finished_mill, tmp_path):
+    """A copy of a finished run on small footage, to be changed."""
+    return finished_mill.copy(tmp_path / "mill")

