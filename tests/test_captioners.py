@@ -227,22 +227,28 @@ def test_the_step_captions_stored_clips_with_each_captioner(folders, store, scri
 
 
 def test_a_missing_model_is_an_error_that_names_folder_key_and_command(store, tmp_path):
-    with pytest.raises((OSError, SystemExit)) as error:
-        outcomes(store, model=str(tmp_path / "no-such-model"))
-    assert all(part in str(error.value) for part in ("no-such-model", "caption.model", "fetch_models"))
+    for model, parts in (
+        (str(tmp_path / "no-such-model"), ("no-such-model", "caption.model")),
+        ("some-lab/no-such-model", ("some-lab/no-such-model@main", "caption.model", "fetch_models")),
+    ):
+        with pytest.raises(OSError, match="missing") as error:
+            outcomes(store, model=model)
+        assert all(part in str(error.value) for part in parts)
 
 
 class Script:
     """A server of chat completions that answers by a script: a list of (status, body) for the requests to come."""
 
     def __init__(self):
-        self.answers, self.requests, self.keys, self.hold = [], [], [], threading.Event()
+        self.answers, self.requests, self.keys = [], [], []
+        self.asked, self.hold = threading.Event(), threading.Event()
         script = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 script.requests.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
                 script.keys.append(self.headers["Authorization"])
+                script.asked.set()
                 status, body = script.answers.pop(0) if script.answers else (200, completion(SENTENCE))
                 if status == "hang":
                     script.hold.wait()
@@ -360,39 +366,49 @@ def test_a_bad_caption_is_asked_for_once_more_and_then_is_a_reject_that_says_why
     assert "without repeating yourself" in again["messages"][0]["content"][-1]["text"]
 
 
-def test_a_dead_server_ends_the_job_and_no_item_is_blamed_or_forgotten(store, scripted, tmp_path):
+@pytest.fixture
+def command(store, tmp_path):
+    """The step's command line on the stored clips with a server's settings: (command, table that it writes)."""
     rows, (results, videos, frames, _) = store
-    table = tmp_path / "00000.csv"
+    table, out = tmp_path / "00000.csv", tmp_path / "work/caption_clips/a/00000.csv"
     with open(table, "w", newline="") as file:
         writer = csv.DictWriter(file, [*rows[0], "stage", "reason", "detail"])
         writer.writeheader()
         writer.writerows(rows)
-    settings = {**SETTINGS, "server": {**SERVER, "url": scripted.url, "retries": 0}, "checks": CHECKS}
-    places = ["--results", results, "--videos", videos, "--store", frames]
-    out = tmp_path / "work/caption_clips/a/00000.csv"
-    command = [
-        sys.executable,
-        SCRIPTS / "caption_clips.py",
-        "--table",
-        table,
-        "--out",
-        out,
-        "--memo",
-        tmp_path / "memo",
-    ]
-    command += ["--settings", json.dumps(settings), *places]
+
+    def line(**server):
+        settings = {**SETTINGS, "server": {**SERVER, **server}, "checks": CHECKS}
+        files = ["--table", table, "--out", out, "--memo", tmp_path / "memo", "--settings", json.dumps(settings)]
+        places = ["--results", results, "--videos", videos, "--store", frames]
+        return [sys.executable, SCRIPTS / "caption_clips.py", *files, *places]
+
+    return line, out
+
+
+def test_a_dead_server_ends_the_job_and_no_item_is_blamed_or_forgotten(command, scripted):
+    line, out = command
     scripted.answers = [(500, "{}")] * 20
-    down = subprocess.run(command, capture_output=True, text=True)
+    down = subprocess.run(line(url=scripted.url, retries=0), capture_output=True, text=True)
     assert down.returncode != 0
     assert "environment" in down.stderr
     assert scripted.url in down.stderr
     assert not out.exists()
     scripted.answers, scripted.requests = [], []
-    up = subprocess.run(command, capture_output=True, text=True)
+    up = subprocess.run(line(url=scripted.url), capture_output=True, text=True)
     assert up.returncode == 0, up.stderr
     with open(out, newline="") as file:
         assert [(row["text"], row["reason"]) for row in csv.DictReader(file)] == [(SENTENCE, "")] * 5
     assert len(scripted.requests) == 5
+
+
+def test_a_job_that_is_told_to_end_does_not_wait_for_a_slow_server(command, scripted):
+    line, _ = command
+    scripted.answers = [("hang", "")] * 9
+    job = subprocess.Popen(line(url=scripted.url, timeout=600), stderr=subprocess.PIPE, text=True)
+    assert scripted.asked.wait(120)
+    job.terminate()
+    assert "ended by SIGTERM" in job.communicate(timeout=30)[1]
+    assert job.returncode == 143
 
 
 @pytest.fixture(scope="session")

@@ -6,14 +6,14 @@ checkpoint plan_clips:
         table=rules.gather_videos.output.clips,
     output:
         manifest=f"{R}/plan/clips/manifest.csv",
-    params:
-        code=fingerprint("plan"),
-        options=plan_options("clips"),
     log:
         f"{R}/logs/plan_clips.log",
     benchmark:
         f"{R}/benchmarks/plan_clips.tsv"
     threads: 1
+    params:
+        code=fingerprint("plan"),
+        options=plan_options("clips"),
     shell:
         "python workflow/scripts/plan.py --table {input.table:q} --manifest {output.manifest:q} {params.options}"
         " > {log:q} 2>&1"
@@ -26,9 +26,6 @@ rule score_aesthetic:
         models=rules.fetch_models.output,
     output:
         work("score_aesthetic", "clips"),
-    params:
-        code=fingerprint("score_aesthetic"),
-        options=options("score_aesthetic"),
     log:
         f"{R}/logs/clips.score_aesthetic/{{shard}}.log",
     benchmark:
@@ -37,58 +34,36 @@ rule score_aesthetic:
     resources:
         gpu=0,
         ranks=1,
+    params:
+        code=fingerprint("score_aesthetic"),
+        command=command("score_aesthetic"),
     shell:
         "exec python workflow/scripts/launch.py --gpus {resources.gpu} --ranks {resources.ranks} --threads {threads}"
-        " workflow/scripts/score_aesthetic.py --table {input.table:q} --out {output:q} --models {input.models:q}"
-        " {params.options} > {log:q} 2>&1"
+        " {params.command} --table {input.table:q} --models {input.models:q} --out {output:q} > {log:q} 2>&1"
 
 
-rule score_flow:
-    input:
-        plan=ancient(rules.plan_clips.output.manifest),
-        table=shard("clips"),
-        models=rules.fetch_models.output,
+use rule score_aesthetic as score_flow with:
     output:
         work("score_flow", "clips"),
-    params:
-        code=fingerprint("score_flow"),
-        options=options("score_flow"),
     log:
         f"{R}/logs/clips.score_flow/{{shard}}.log",
     benchmark:
         f"{R}/benchmarks/clips.score_flow/{{shard}}.tsv"
-    threads: 1
-    resources:
-        gpu=0,
-        ranks=1,
-    shell:
-        "exec python workflow/scripts/launch.py --gpus {resources.gpu} --ranks {resources.ranks} --threads {threads}"
-        " workflow/scripts/score_flow.py --table {input.table:q} --out {output:q} --models {input.models:q}"
-        " {params.options} > {log:q} 2>&1"
+    params:
+        code=fingerprint("score_flow"),
+        command=command("score_flow"),
 
 
-rule score_ocr:
-    input:
-        plan=ancient(rules.plan_clips.output.manifest),
-        table=shard("clips"),
-        models=rules.fetch_models.output,
+use rule score_aesthetic as score_ocr with:
     output:
         work("score_ocr", "clips"),
-    params:
-        code=fingerprint("score_ocr"),
-        options=options("score_ocr"),
     log:
         f"{R}/logs/clips.score_ocr/{{shard}}.log",
     benchmark:
         f"{R}/benchmarks/clips.score_ocr/{{shard}}.tsv"
-    threads: 1
-    resources:
-        gpu=0,
-        ranks=1,
-    shell:
-        "exec python workflow/scripts/launch.py --gpus {resources.gpu} --ranks {resources.ranks} --threads {threads}"
-        " workflow/scripts/score_ocr.py --table {input.table:q} --out {output:q} --models {input.models:q}"
-        " {params.options} > {log:q} 2>&1"
+    params:
+        code=fingerprint("score_ocr"),
+        command=command("score_ocr"),
 
 
 rule select_clips:
@@ -98,14 +73,14 @@ rule select_clips:
         scores=[work(scorer, "clips") for scorer in SCORERS],
     output:
         work("select_clips", "clips"),
-    params:
-        code=fingerprint("select_clips"),
-        thresholds=json.dumps(SETTINGS["select_clips"]),
     log:
         f"{R}/logs/clips.select_clips/{{shard}}.log",
     benchmark:
         f"{R}/benchmarks/clips.select_clips/{{shard}}.tsv"
     threads: 1
+    params:
+        code=fingerprint("select_clips"),
+        thresholds=json.dumps(SETTINGS["select_clips"]),
     shell:
         "python workflow/scripts/select_clips.py --table {input.table:q} --scores {input.scores:q} --out {output:q}"
         " --select {params.thresholds:q} > {log:q} 2>&1"
@@ -121,13 +96,13 @@ rule gather_clips:
         scores=f"{R}/tables/scores.csv",
         selected=f"{R}/tables/selected.csv",
         rejects=f"{R}/work/rejects/clips.csv",
-    params:
-        code=fingerprint("gather_clips"),
     log:
         f"{R}/logs/gather_clips.log",
     benchmark:
         f"{R}/benchmarks/gather_clips.tsv"
     threads: 1
+    params:
+        code=fingerprint("gather_clips"),
     shell:
         "python workflow/scripts/gather_clips.py --clips {input.clips:q} --shards {input.shards:q}"
         " --scores {output.scores:q} --selected {output.selected:q} --rejects {output.rejects:q} > {log:q} 2>&1"

@@ -21,6 +21,8 @@ try:
 except ConfigError as error:
     raise WorkflowError(str(error))
 
+os.environ["CLIPMILL_MODELS"] = config["models"]
+
 R = config["results"].rstrip("/")
 SCORERS = [f"score_{name}" for name, block in config["score"].items() if block["enabled"]]
 CUT_FIRST = config["cut"]["when"] == "first"
@@ -126,14 +128,15 @@ def shards(phase, *patterns):
     return files
 
 
-def options(step):
-    """The command-line options that say what a step's result depends on, and where its data lie."""
+def command(step):
+    """A step's script with the options that say what its result depends on, and where its data lie."""
     settings = json.dumps(SETTINGS[step] | AFTER_MEMO.get(step, {}), ensure_ascii=False)
     # The frames that a scan stores depend on its code and settings, so these name their folder.
     store = f"{R}/frames/{Path(memo('scan_videos')).name}"
     places = {"memo": memo(step), "results": R, "store": store, "videos": sources.root_of(config["videos"])}
     given = {"settings": settings, **places, "max-error-share": config["max_error_share"]}
-    return shlex.join(text for name, value in given.items() for text in (f"--{name}", str(value)))
+    options = (text for name, value in given.items() for text in (f"--{name}", str(value)))
+    return shlex.join([f"workflow/scripts/{step}.py", *options])
 
 
 def plan_options(phase):
@@ -143,32 +146,9 @@ def plan_options(phase):
     return shlex.join([*limits, "--steps", *steps])
 
 
-def folders_in_use():
-    """The folders of this configuration, so that `make tidy` knows the others."""
-    maps = [(step, phase) for phase in CHAIN for step in {*STEPS[phase], *CHAIN[phase]}] + [("select_clips", "clips")]
-    return {
-        "memo": sorted(memo(step) for phase in STEPS for step in STEPS[phase]),
-        "work": sorted(str(Path(work(step, phase)).parent) for step, phase in maps),
-    }
-
-
 def local_models_state():
     """A digest of the sizes and times of the models that the configuration names as local files or folders."""
     named = [value for block in MODELS.values() if isinstance(block, dict) for value in block.values()]
     local = [path for path in named if isinstance(path, str) and os.path.exists(path)]
     files = [file for path in local for file in sorted(Path(path).rglob("*")) or [Path(path)]]
     return digest([(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files])
-
-
-def check_videos():
-    """Before anything runs: is there anything to take in?"""
-    try:
-        if not any(sources.files(config["videos"])):
-            raise WorkflowError(f"{config['videos']}: no video or image in it")
-    except SystemExit as error:
-        raise WorkflowError(str(error))
-
-
-def show_summary():
-    """After a run: the account, for a person."""
-    shell(f"python workflow/scripts/summarize.py --results {shlex.quote(R)} --show >&2")

@@ -5,17 +5,17 @@ rule list_videos:
     output:
         listing=f"{R}/tables/listing.csv",
         rejects=f"{R}/work/rejects/list_videos.csv",
+    log:
+        f"{R}/logs/list_videos.log",
+    benchmark:
+        f"{R}/benchmarks/list_videos.tsv"
+    threads: 1
     params:
         code=fingerprint("list_videos"),
         videos=config["videos"],
         memo=f"{R}/memo/list_videos",
         # Lazy, so that the folder is looked at once a run and not by every job that parses this file.
         state=lambda wildcards: sources.state(config["videos"]),
-    log:
-        f"{R}/logs/list_videos.log",
-    benchmark:
-        f"{R}/benchmarks/list_videos.tsv"
-    threads: 1
     shell:
         "python workflow/scripts/list_videos.py --videos {params.videos:q} --memo {params.memo:q}"
         " --out {output.listing:q} --rejects {output.rejects:q} > {log:q} 2>&1"
@@ -26,14 +26,14 @@ checkpoint plan_videos:
         table=rules.list_videos.output.listing,
     output:
         manifest=f"{R}/plan/videos/manifest.csv",
-    params:
-        code=fingerprint("plan"),
-        options=plan_options("videos"),
     log:
         f"{R}/logs/plan_videos.log",
     benchmark:
         f"{R}/benchmarks/plan_videos.tsv"
     threads: 1
+    params:
+        code=fingerprint("plan"),
+        options=plan_options("videos"),
     shell:
         "python workflow/scripts/plan.py --table {input.table:q} --manifest {output.manifest:q} {params.options}"
         " > {log:q} 2>&1"
@@ -45,9 +45,6 @@ rule scan_videos:
         table=shard("videos"),
     output:
         work("scan_videos", "videos"),
-    params:
-        code=fingerprint("scan_videos"),
-        options=options("scan_videos"),
     log:
         f"{R}/logs/videos.scan_videos/{{shard}}.log",
     benchmark:
@@ -55,9 +52,11 @@ rule scan_videos:
     threads: 1
     resources:
         gpu=0,
+    params:
+        code=fingerprint("scan_videos"),
+        command=command("scan_videos"),
     shell:
-        "exec python workflow/scripts/scan_videos.py --table {input.table:q} --out {output:q} --threads {threads}"
-        " {params.options} > {log:q} 2>&1"
+        "exec python {params.command} --table {input.table:q} --out {output:q} --threads {threads} > {log:q} 2>&1"
 
 
 rule gather_videos:
@@ -70,13 +69,13 @@ rule gather_videos:
         videos=f"{R}/tables/videos.csv",
         clips=f"{R}/tables/clips.csv",
         rejects=f"{R}/work/rejects/videos.csv",
-    params:
-        code=fingerprint("gather_videos"),
     log:
         f"{R}/logs/gather_videos.log",
     benchmark:
         f"{R}/benchmarks/gather_videos.tsv"
     threads: 1
+    params:
+        code=fingerprint("gather_videos"),
     shell:
         "python workflow/scripts/gather_videos.py --listing {input.listing:q} --shards {input.shards:q}"
         " --videos {output.videos:q} --clips {output.clips:q} --rejects {output.rejects:q} > {log:q} 2>&1"

@@ -7,7 +7,9 @@ Example: python workflow/scripts/cut_clips.py --table 00000.csv --out out.csv --
              --settings '{"fps": null, "shorter_size": null, "audio": true, "preset": "veryfast", "crf": 18}'
 """
 
+import contextlib
 import shutil
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
@@ -20,7 +22,11 @@ from clipmill.tables import whole
 
 GAP_SECONDS = 10
 """Unwanted footage between two clips that is worth a seek."""
+BT709 = 1
+"""AVColorPrimaries and AVColorTransferCharacteristic of ITU-R BT.709."""
 AUDIO_RATE = 128_000
+AAC_RATES = frozenset({96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350})
+"""Sample rates that AAC knows (ISO/IEC 14496-3, table 1.18); a sound of any other is resampled to 48 kHz."""
 
 
 class CutClips(Step):
@@ -155,6 +161,11 @@ class Clip:
         stream.codec_context.time_base = 1 / rate if self.rate else self.tick
         stream.codec_context.thread_count = 1
         stream.options = {"preset": settings["preset"], "crf": str(settings["crf"])}
+        # Without these tags a decoder would read the colours of most HD sources by the wrong matrix.
+        colours, hdr = self.converted(picture), int(picture.color_trc) in video.HDR
+        stream.codec_context.colorspace, stream.codec_context.color_range = colours.colorspace, colours.color_range
+        stream.codec_context.color_primaries = BT709 if hdr else picture.color_primaries
+        stream.codec_context.color_trc = BT709 if hdr else picture.color_trc
         return stream
 
     def write(self, frame: video.Frame) -> None:
@@ -183,12 +194,13 @@ class Clip:
                 self.file.mux(packet)
 
     def converted(self, picture: av.VideoFrame) -> av.VideoFrame:
-        """The picture upright, in square pixels, of the clip's size, as 8-bit 4:2:0."""
-        height, width = self.size
-        if picture.rotation % 360 or int(picture.color_trc) in video.HDR:
-            image = video.upright(picture, self.size)
-            return av.VideoFrame.from_ndarray(image, format="bgr24").reformat(format="yuv420p")
-        return picture.reformat(width=width, height=height, format="yuv420p", interpolation="BICUBIC")
+        """The picture upright, in square pixels, of the clip's size, as 8-bit 4:2:0 of limited range."""
+        if int(picture.color_trc) in video.HDR:
+            image = av.VideoFrame.from_ndarray(video.upright(picture, self.size), format="bgr24")
+            return image.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
+        height, width = self.size if round(picture.rotation / 90) % 2 == 0 else self.size[::-1]
+        flat = picture.reformat(width, height, "yuv420p", interpolation="BICUBIC", dst_color_range="MPEG")
+        return turned(flat, picture.rotation) if picture.rotation else flat
 
     def close(self) -> int:
         """Finish the file; the number of frames in it. Raises ItemError where the source gave another number."""
@@ -213,27 +225,30 @@ class Sound:
 
     @classmethod
     def of(cls, reader: video.Reader, opening: video.Frame, length: float) -> "Sound | None":
-        """The sound that goes with `length` seconds of video from `opening`; None where there is none."""
-        begin = float(opening.pts * reader.tick)
-        with av.open(str(reader.path), metadata_errors="replace") as container:
-            if not container.streams.audio:
+        """The sound that goes with `length` seconds of video from `opening`; None where there is none.
+
+        Where the source has no sound for a while, or a damaged packet, it is silence.
+        """
+        begin, at, resamplers = float(opening.pts * reader.tick), 0, {}
+        with video.opened(reader.path) as container:
+            stream = next((stream for stream in container.streams.audio if stream.codec_context), None)
+            if stream is None or not stream.codec_context.sample_rate:
                 return None
-            stream = container.streams.audio[0]
             context = stream.codec_context
+            rate = context.sample_rate if context.sample_rate in AAC_RATES else 48000
             layout = "mono" if context.channels == 1 else "stereo"
-            resampler = av.AudioResampler(format="fltp", layout=layout, rate=context.sample_rate)
-            samples = np.zeros((1 if layout == "mono" else 2, round(length * context.sample_rate)), np.float32)
-            container.seek(int(max(0.0, begin - 0.5) * av.time_base), backward=True)
-            try:
-                for frame in container.decode(stream):
-                    if frame.time > begin + length:
-                        break
-                    at = round((frame.time - begin) * context.sample_rate)
-                    for part in resampler.resample(frame):
-                        at = place(samples, part.to_ndarray(), at)
-            except (av.error.FFmpegError, ValueError) as error:
-                raise ItemError("its sound cannot be read", str(error)) from error
-        return cls(samples, context.sample_rate, layout)
+            samples = np.zeros((1 if layout == "mono" else 2, round(length * rate)), np.float32)
+            for frame in heard(container, stream, begin):
+                if frame.time is not None:
+                    at = round((frame.time - begin) * rate)
+                if at > samples.shape[1]:
+                    break
+                kind = frame.format.name, frame.layout.name, frame.sample_rate
+                if kind not in resamplers:
+                    resamplers[kind] = av.AudioResampler(format="fltp", layout=layout, rate=rate)
+                for part in resamplers[kind].resample(frame):
+                    at = place(samples, part.to_ndarray(), at)
+        return cls(samples, rate, layout)
 
     def encoded(self, stream, until: float | None):
         """Packets of the samples up to `until` seconds, in whole codec frames; of all the rest for None."""
@@ -248,6 +263,30 @@ class Sound:
             yield from stream.encode(frame)
         if until is None:
             yield from stream.encode(None)
+
+
+def heard(container, stream, begin: float) -> Iterator[av.AudioFrame]:
+    """The frames of a sound from a little before `begin` seconds on, damaged packets left out."""
+    with contextlib.suppress(av.error.FFmpegError):  # what cannot seek is read from its start
+        container.seek(int(max(0.0, begin - 0.5) * av.time_base), backward=True)
+    for packet in container.demux(stream):
+        try:
+            yield from packet.decode()
+        except (av.error.FFmpegError, ValueError) as error:
+            if isinstance(error, OSError):
+                raise
+
+
+def turned(picture: av.VideoFrame, rotation: int) -> av.VideoFrame:
+    """A yuv420p picture turned upright plane by plane, its values untouched."""
+    height, width = picture.height, picture.width
+    planes = np.split(picture.to_ndarray().ravel(), [height * width, height * width * 5 // 4])
+    shapes = (height, width), (height // 2, width // 2), (height // 2, width // 2)
+    upright = [video.turn(plane.reshape(shape), rotation) for plane, shape in zip(planes, shapes, strict=True)]
+    turned = np.concatenate([plane.ravel() for plane in upright]).reshape(-1, upright[0].shape[1])
+    out = av.VideoFrame.from_ndarray(turned, format="yuv420p")
+    out.colorspace, out.color_range = picture.colorspace, picture.color_range
+    return out
 
 
 def place(samples: np.ndarray, part: np.ndarray, at: int) -> int:

@@ -54,7 +54,7 @@ MIN_SHAKE = 0.4  # median jitter, % of the short side: 4 pixels at 1080p
 # A repeated or dropped frame (pulldown) looks like jitter of speed x frame time: allow it half a frame at 24 a second.
 SHAKE_ALLOWANCE = 0.02  # seconds
 SMOOTH = 0.25  # seconds, sigma of the low-pass: halves 0.9 Hz; hands shake at 1-10 Hz (Morimoto and Chellappa 1996)
-MIN_CONFIDENCE = 0.5  # median share of the corners that agree: most of the picture moves as one
+MIN_CONFIDENCE = 0.55  # median share of the corners that agree: a clear majority moves as one
 MIN_MEASURED = 0.35  # share in one step: with fewer its speed is taken from its neighbours
 MIN_DURATION = 0.25  # seconds: shorter clips show no movement
 
@@ -248,12 +248,14 @@ def _name(
     jitter = float(np.median(np.linalg.norm(path - smooth, axis=1)))
     speed = float(np.median(np.linalg.norm(np.gradient(smooth, spacing, axis=0), axis=1)))
 
+    lost = float(np.sqrt(1 + (~measured).sum()))  # in a shaking shot each lost step shifts the path by chance
+
     legs = {name: _leg(sign * smooth[:, axis]) for name, axis, sign in DIRECTIONS}
     longest = max(leg.travel for leg in legs.values())
     names = []
     for name, axis, _ in DIRECTIONS:
         leg = legs[name]
-        enough = max(least[axis], JITTER_GUARD * jitter, MIN_SHARE[axis] * longest)
+        enough = max(least[axis], JITTER_GUARD * jitter * lost, MIN_SHARE[axis] * longest)
         if leg.travel >= enough and leg.travel >= min_speed * least[axis] * leg.samples * spacing:
             names.append(name)
     if jitter >= min_shake / 100 * min(height, width) + SHAKE_ALLOWANCE * speed:

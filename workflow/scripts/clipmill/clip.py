@@ -23,11 +23,11 @@ class Clip:
         import torch
 
         path = models.resolve_clip(settings["model"], settings["pretrained"], key=f"{key}.pretrained")
-        name, weights = (f"local-dir:{path}", None) if path.is_dir() else (settings["model"], str(path))
         if path.is_dir() and not (path / "open_clip_config.json").is_file():
-            raise models.ModelMissing(f"{key}.pretrained", settings["pretrained"], path / "open_clip_config.json")
+            raise models.ModelMissing(f"{key}.pretrained", path / "open_clip_config.json")
         if path.is_dir() and not models.weights_in(path):
-            raise models.ModelMissing(f"{key}.pretrained", settings["pretrained"], path / "open_clip_model.safetensors")
+            raise models.ModelMissing(f"{key}.pretrained", path / "open_clip_model.safetensors")
+        name, weights = (f"local-dir:{path}", None) if path.is_dir() else (settings["model"], str(path))
         if device != "cpu":
             torch.set_float32_matmul_precision("high")
         self.model, _, self.transform = open_clip.create_model_and_transforms(name, weights, device=device)
@@ -79,21 +79,18 @@ def pieces(text: str, fits: Callable[[str], bool]) -> list[str]:
 
 
 def write_folder(folder: Path, model: str, tag: dict, weights: Path) -> None:
-    """Write what `local-dir:` loads: open_clip_config.json and the weights (moved) of an open_clip tag.
+    """Write into `folder` what `local-dir:` loads: open_clip_config.json and the weights (moved) of an open_clip tag.
 
-    `tag` is open_clip's own record of the pretrained weights; it says how pictures are normalised and whether they were
+    `tag` is open_clip's own record of the pretrained weights: how pictures are normalised, and whether the model was
     trained with QuickGELU.
     """
     import json
 
     import open_clip
 
-    config = open_clip.get_model_config(model)
-    config["quick_gelu"] = bool(tag.get("quick_gelu", False))
+    config = open_clip.get_model_config(model) | {"quick_gelu": bool(tag.get("quick_gelu", False))}
     preprocess = {name: tag[name] for name in ("mean", "std", "interpolation", "resize_mode") if name in tag}
-    folder.mkdir(parents=True, exist_ok=True)
-    suffix = ".safetensors" if weights.suffix == ".safetensors" else ".bin"
-    target = "open_clip_model.safetensors" if suffix == ".safetensors" else "open_clip_pytorch_model.bin"
-    weights.replace(folder / target)
     text = json.dumps({"model_cfg": config, "preprocess_cfg": preprocess}, indent=2)
     (folder / "open_clip_config.json").write_text(text, encoding="utf-8")
+    safe = weights.suffix == ".safetensors"
+    weights.resolve().replace(folder / ("open_clip_model.safetensors" if safe else "open_clip_pytorch_model.bin"))

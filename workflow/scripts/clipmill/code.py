@@ -8,11 +8,13 @@ from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parent.parent
 
-MACHINE = frozenset({"tables", "code", "config", "memo", "step", "ranks", "plan"})
+MACHINE = frozenset({"tables", "code", "memo", "step", "ranks", "models", "batches"})
 """Modules of the shared machine. They carry results but do not make them, so the memo outlives a change to them."""
 
-SPEED = frozenset({"batch", "workers", "dp_size", "tp_size", "concurrency", "timeout", "retries", "enabled"})
-"""Settings that change how fast a result comes, never the result."""
+SPEED = frozenset(
+    {"batch", "tp_size", "tp_backend", "concurrency", "timeout", "retries", "url", "api_key_env", "enabled"}
+)
+"""Settings that change how fast or from where a result comes, never the result."""
 
 
 def digest(*values) -> str:

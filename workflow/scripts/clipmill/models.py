@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from clipmill.tables import whole
+
 EMBEDDED = {"photometric", "dis", "attributes"}
 """Models that are code and have no weights."""
 
@@ -30,17 +32,18 @@ PACKAGED = {
 }
 """Weights that come inside a package: package, file in it."""
 
+STEPS = {"scan_videos": "detector", "caption_clips": "caption", "clean_captions": "refine", "score_match": "match"}
+"""The configuration block of a step, where its name does not say it."""
+
 WEIGHTS = {".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf"}
 
 
 class ModelMissing(FileNotFoundError):
     """A model that is not on this machine; the message names its file, its key and the command that fetches it."""
 
-    def __init__(self, key: str, source: str, path: Path):
-        super().__init__(
-            f"{path} is missing. It belongs to {source!r}, which the configuration names under `{key}`. Fetch it where "
-            f"the network is, with the same configuration: snakemake fetch_models --cores 1"
-        )
+    def __init__(self, key: str, path: Path, fetched: bool = True):
+        advice = "fetch it where the network is, with the same configuration: snakemake fetch_models --cores 1"
+        super().__init__(f"`{key}` needs {path}, which is missing" + (f"; {advice}" if fetched else ""))
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class Need:
         """Where it lies. Raises ModelMissing if it does not."""
         place = self.place(root())
         if not place.exists():
-            raise ModelMissing(self.key, self.source, place)
+            raise ModelMissing(self.key, place, fetched=self.kind in ("url", "hub", "open_clip"))
         return place
 
     def place(self, folder: Path) -> Path:
@@ -115,12 +118,12 @@ def packaged(name: str) -> Path:
     package, file = PACKAGED[name]
     spec = find_spec(package)
     if spec is None:
-        raise ModelMissing(name, f"package:{name}", Path(package, file))
+        raise ModelMissing(name, Path(package, file), fetched=False)
     return Path(spec.submodule_search_locations[0], file)
 
 
 def needed(block: str, settings: dict | str | None) -> list[Need]:
-    """The models of one block of the configuration, by its dotted name (`score.aesthetic`, `caption`, `detector`...)."""
+    """The models of one block of the configuration, by its dotted name (`score.flow`, `caption`, `detector`...)."""
     if isinstance(settings, str):
         return [Need(block, f"package:{settings}")] if settings in PACKAGED else []
     model = (settings or {}).get("model")
@@ -147,27 +150,33 @@ def weights_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix in WEIGHTS)
 
 
+def digests(manifest: dict, step: str) -> list[list[str]]:
+    """[key, SHA-256] of each model of a step (the name of its script), from what `fetch_models` wrote."""
+    block = STEPS.get(step, step.replace("score_", "score."))
+    return [[entry["key"], entry["sha256"]] for entry in manifest.get(block, [])]
+
+
 def digest(path: Path) -> str:
     """SHA-256 of a file, or over the names and SHA-256s of a folder's files (hidden and Markdown ones left out).
 
-    What was read once is kept beside the file or folder by sizes and times, where that place can be written.
+    What was read once is kept, by sizes and times, in `.digests.json` in the folder of fetched models.
     """
-    path = Path(path)
+    path = Path(path).absolute()
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
     files = [file for file in files if file.is_file() and not file.name.startswith(".") and file.suffix != ".md"]
     state = [[str(file.relative_to(path.parent)), *_size_and_time(file)] for file in files]
-    note = path.parent / f".{path.name}.sha256"
+    notes = root() / ".digests.json"
     try:
-        kept = json.loads(note.read_text(encoding="utf-8"))
-        if kept["state"] == state:
-            return kept["sha256"]
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    sums = [(name, file_digest(file)) for (name, *_), file in zip(state, files, strict=True)]
-    value = sums[0][1] if not path.is_dir() else hashlib.sha256(json.dumps(sums).encode()).hexdigest()
-    if os.access(path.parent, os.W_OK):
-        note.write_text(json.dumps({"state": state, "sha256": value}), encoding="utf-8")
-    return value
+        kept = json.loads(notes.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        kept = {}
+    if kept.get(str(path), {}).get("state") != state:
+        sums = [[name, file_digest(file)] for (name, *_), file in zip(state, files, strict=True)]
+        value = hashlib.sha256(json.dumps(sums).encode()).hexdigest() if path.is_dir() else sums[0][1]
+        kept[str(path)] = {"state": state, "sha256": value}
+        with whole(notes) as file:
+            json.dump(kept, file, indent=1)
+    return kept[str(path)]["sha256"]
 
 
 def file_digest(path: Path) -> str:

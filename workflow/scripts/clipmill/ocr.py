@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 TEXT, LINK, LOW, MIN_SIZE = 0.7, 0.4, 0.4, 20
-"""EasyOCR's defaults: least score of a text's core, of a link between letters, of a text's rim; least side in pixels."""
+"""EasyOCR's defaults: least score of a text's core, of a link between letters, of its rim; least side in pixels."""
 MARGIN = 0.0
 
 

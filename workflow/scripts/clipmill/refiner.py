@@ -63,7 +63,7 @@ class Refiner:
 
 
 def _usable(rewrite: Caption, text: str) -> str:
-    """A rewrite that has no problem and keeps most of the words of `text`, or its first sentence if that does; or ""."""
+    """A rewrite that has no problem and keeps most words of `text`, or its first sentence if that does; else ""."""
     first = re.match(r".+?[.!?](?=\s|$)", rewrite.text)
     for part in (rewrite, *([Caption(first[0], "stop")] if first else [])):
         if not problem(part, CHECKS) and _kept(part.text, text) >= KEPT_SHARE:

@@ -33,6 +33,12 @@ def files(videos: str | Path) -> Iterator[str]:
         raise SystemExit(f"{videos}: no such folder or CSV. Set `videos` in the configuration or --config videos=DIR")
 
 
+def require(videos: str | Path) -> None:
+    """End with a plain message where `videos` holds nothing to take in."""
+    if next(files(videos), None) is None:
+        raise SystemExit(f"{videos}: no video or image in it. Taken are {' '.join(sorted(VIDEOS | IMAGES))}")
+
+
 def _named(table: Path) -> Iterator[str]:
     if not table.is_file():
         raise SystemExit(f"{table}: no such file. Set `videos` in the configuration or --config videos=FILE.csv")

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from clipmill import tables
+from clipmill import models, tables
 from clipmill.code import digest
 from clipmill.memo import Memo
 from clipmill.ranks import Ranks
@@ -106,8 +106,8 @@ def main(kind: type[Step], description: str) -> None:
     settings = json.loads(args.settings)
     signal.signal(signal.SIGTERM, _terminate)
     ranks = Ranks(int(settings.get("tp_size", 1)))
-    models = json.loads(args.models.read_text()) if args.models else {}
-    step = kind(settings, args.results, args.videos, args.store, models, _device(ranks))
+    listed = json.loads(args.models.read_text()) if args.models else {}
+    step = kind(settings, args.results, args.videos, args.store, listed, _device(ranks))
     job = _Job(step, args, ranks)
     try:
         job.run()
@@ -157,7 +157,7 @@ class _Job:
         self.name = f"{Path(sys.argv[0]).stem} {args.table.stem}"
         self.memo = Memo(args.memo, (*step.columns, *step.hidden))
         self.rows = list(tables.read(args.table))
-        self.model = digest(step.models)
+        self.model = digest(models.digests(step.models, Path(sys.argv[0]).stem))
         self.fresh: list[dict] = []
         self.computed = self.unexpected = 0
         self.began = self.flushed = self.reported = time.monotonic()
@@ -176,7 +176,7 @@ class _Job:
 
     def key(self, row: dict) -> tuple[str, str]:
         """What an item is remembered by: its id, and a digest of all else that its result depends on."""
-        return row["id"], digest([row[name] for name in self.step.reads], self.model)
+        return row["id"], digest([row.get(name, "") for name in self.step.reads], self.model)
 
     def recall(self, faults: bool) -> dict[tuple[str, str], dict]:
         """The remembered rows of this shard that still hold; unexpected faults only if `faults`."""

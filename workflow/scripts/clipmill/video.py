@@ -41,7 +41,9 @@ class Reader:
         if self.path.stat().st_size == 0:
             raise ItemError("empty file")
         try:
-            self.container = av.open(str(path), metadata_errors="replace")
+            self.container = opened(self.path)
+        except OSError:
+            raise
         except (ValueError, av.error.FFmpegError) as error:
             raise ItemError("not a readable video (damaged, truncated, or none at all)", f"{error}") from error
         self.stream = _picture_stream(self.container)
@@ -85,8 +87,10 @@ class Reader:
                 index += 1
 
     def _after_seek(self, opening: Frame, start: float) -> Iterator[Frame]:
-        """Frames from the key frame at or before `start`; from the very first one where the seek missed."""
-        if opening.picture.pts is None:
+        """Frames from the key frame at or before `start`; from the very first one where the seek missed or where an
+        AVI, which holds no presentation times, lets the decoder guess them from what it saw before."""
+        guessed = self.container.format.name == "avi" and self.stream.codec_context.has_b_frames
+        if opening.picture.pts is None or guessed:
             return self._again()
         self.container.seek(opening.pts + int((start - SAME) / self.tick), stream=self.stream, backward=True)
         frames = self._timed()
@@ -97,7 +101,7 @@ class Reader:
 
     def _again(self) -> Iterator[Frame]:
         self.container.close()
-        self.container = av.open(str(self.path), metadata_errors="replace")
+        self.container = opened(self.path)
         self.stream = _picture_stream(self.container)
         return self.frames()
 
@@ -126,10 +130,15 @@ class Reader:
         return last + self.step if pts is None or pts <= last else pts
 
 
+def opened(path: Path) -> av.container.InputContainer:
+    """The container of a file, whose name is never taken for an address (`10:30 shoot/a.mp4`)."""
+    return av.open(f"file:{path}", metadata_errors="replace")
+
+
 def _picture_stream(container):
-    """The first video stream that is no cover picture."""
+    """The first video stream that has a decoder and is no cover picture."""
     for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:
+        if stream.codec_context and not stream.disposition & Disposition.attached_pic:
             return stream
     return None
 
