@@ -20,7 +20,7 @@ quote = quote() { local text="$${1//\\/\\\\}"; printf ' "%s" ' "$${text//\"/\\\"
 snakemake = $(quote); $(results); \
 	snakemake --cores $(CORES) --configfile config/demo.yaml --config videos="$$(quote "$$VIDEOS")" results="$$(quote "$$results")"
 
-.PHONY: help env reel demo test lint dag plan tidy bench bench-gpu lock slurm-up slurm-down
+.PHONY: help env reel demo test test-faults lint dag plan tidy bench bench-gpu lock slurm-up slurm-down
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -34,6 +34,9 @@ demo: env reel ## run the workflow on a sample reel; VIDEOS=folder: on your own 
 
 test: env ## run the tests; ARGS="-k word" for some of them
 	@python -m pytest $(ARGS)
+
+test-faults: env ## cause cluster faults on purpose on a real SLURM here (root, Debian or Ubuntu; half an hour)
+	@python -m pytest -m slurm_faults $(ARGS)
 
 lint: env ## check style: ruff, snakefmt, snakemake --lint
 	@ruff check .

@@ -1,5 +1,6 @@
 """After any change, what must run again runs again, nothing else does, and the tables are those of a clean run."""
 
+import csv
 import os
 import shutil
 import time
@@ -13,10 +14,16 @@ from mill import Mill
 def clean(mill: Mill, tmp_path) -> tuple[bytes, bytes]:
     """The final tables of a run from nothing with the same code, configuration and videos."""
     fresh = mill.copy(tmp_path / "clean")
-    shutil.rmtree(fresh.results)
-    shutil.rmtree(fresh.folder / ".snakemake")
-    fresh.run()
+    again(fresh)
     return fresh.final()
+
+
+def again(mill: Mill) -> None:
+    """Run from nothing."""
+    shutil.rmtree(mill.results)
+    shutil.rmtree(mill.folder / ".snakemake")
+    mill.seen.clear()
+    mill.run()
 
 
 def rows(mill: Mill, table: str) -> int:
@@ -27,29 +34,34 @@ def test_nothing_runs_when_nothing_changed(finished):
     assert finished.run().idle
 
 
-def test_a_threshold_runs_selection_and_what_follows_and_captions_only_new_clips(finished, tmp_path):
-    aes = sorted(float(line.split(",")[-4]) for line in _scores(finished))
-    middle = (aes[len(aes) // 2 - 1] + aes[len(aes) // 2]) / 2
-    strict = finished.change(select={"aes": {"min": middle}}).run()
+def aesthetics(mill: Mill) -> list[float]:
+    with open(mill.results / "tables" / "scores.csv", newline="") as file:
+        return sorted(float(row["aes"]) for row in csv.DictReader(file))
+
+
+def test_a_stricter_threshold_selects_again_and_computes_nothing(finished, tmp_path):
+    scores = aesthetics(finished)
+    strict = finished.change(select={"aes": {"min": scores[len(scores) // 2]}}).run()
+    assert strict.jobs["select_clips"] == 1
     assert not {"list_videos", "scan_videos", "score_aesthetic", "score_flow"} & strict.jobs.keys()
     assert strict.computed == {}
-    few = rows(finished, "tables/selected.csv")
-    assert 0 < few < len(aes)
-
-    finished.change(select={"aes": {"min": aes[1]}})
-    shutil.rmtree(finished.results / "memo" / "caption_clips")
-    finished.change(select={"aes": {"min": middle}}).run("-R", "plan_captions")
-    loose = finished.change(select={"aes": {"min": aes[1]}}).run()
-    assert loose.computed["caption_clips"] == rows(finished, "tables/selected.csv") - few
-    assert not {"scan_videos", "score_aesthetic", "score_flow"} & loose.jobs.keys()
     assert finished.final() == clean(finished, tmp_path)
 
 
-def _scores(mill: Mill) -> list[str]:
-    import csv
+def test_a_looser_threshold_captions_only_the_newly_admitted(finished):
+    scores, before = aesthetics(finished), finished.final()
+    again(finished.change(select={"aes": {"min": scores[len(scores) // 2]}}))
+    few = rows(finished, "tables/selected.csv")
+    loose = finished.change(select={"aes": {"min": None}}).run()
+    assert not {"scan_videos", "score_aesthetic", "score_flow"} & loose.jobs.keys()
+    assert loose.computed["caption_clips"] == loose.computed["cut_clips"] == len(scores) - few > 0
+    assert finished.final() == before
 
-    with open(mill.results / "tables" / "scores.csv", newline="") as file:
-        return [f"{row['aes']},,," for row in csv.DictReader(file)]
+
+def test_changes_of_two_phases_at_once_give_the_tables_of_a_clean_run(finished, tmp_path):
+    scores = aesthetics(finished)
+    finished.change(select={"aes": {"min": scores[len(scores) // 2]}, "match": {"min": 10}}).run()
+    assert finished.final() == clean(finished, tmp_path)
 
 
 def test_one_scorers_parameter_runs_that_scorer_alone(finished, tmp_path):

@@ -1,7 +1,7 @@
 """Cut clips: encode the survivors, exact to the frame by their timestamps, and read every file back before it counts.
 
 All clips of a video are cut in one decoding pass. PyAV, with an encoder of one thread for each clip, loses and doubles
-no frame and gives the same bytes on any machine size; constant-rate filling, the default of ffmpeg's command line, does.
+no frame and gives the same bytes on any machine size; constant-rate filling, the default of ffmpeg's program, does.
 
 Example: python workflow/scripts/cut_clips.py --table 00000.csv --out out.csv --memo memo --videos footage \\
              --settings '{"fps": null, "shorter_size": null, "audio": true, "preset": "veryfast", "crf": 18}'

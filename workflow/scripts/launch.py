@@ -39,6 +39,7 @@ def main() -> int:
         parser.error(f"the job should have {args.gpus} GPUs, but CUDA_VISIBLE_DEVICES is '{visible}'")
     environment = os.environ | {
         "HF_HUB_OFFLINE": "1",
+        "CLIPMILL_GPUS": str(args.gpus),
         "OMP_NUM_THREADS": str(max(1, args.threads // ranks)),
     }
     if ranks == 1:

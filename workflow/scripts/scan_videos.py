@@ -10,6 +10,7 @@ import json
 import zlib
 from collections import deque
 from fractions import Fraction
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -94,8 +95,8 @@ class Scan:
             if reader.container.format.name.endswith("_pipe"):
                 raise ItemError("a picture, not a video", f"its content is {reader.container.format.name}")
             self.read(reader)
-            audio = reader.container.streams.audio
-            about = {"codec": reader.stream.codec_context.name, "audio": audio[0].codec_context.name if audio else ""}
+            audio = next((stream.codec_context for stream in reader.container.streams.audio), None)
+            about = {"codec": reader.stream.codec_context.name, "audio": audio.name if audio else ""}
             average = reader.rate
         scenes = self.detector.scenes(len(self.pts))
         self.complete(scenes)
@@ -200,16 +201,24 @@ def split(scenes: list[Scene], times: np.ndarray, limits: dict) -> list[list]:
         if begin > done:
             clips.append([number, done, begin, times[done], times[begin], "gradual transition"])
         length = times[end] - times[begin]
-        parts = max(1, int(np.ceil(length / limits["max_seconds"] - 1e-6))) if limits["max_seconds"] else 1
-        edges = [
-            int(np.searchsorted(times, times[begin] + length * part / parts - video.SAME)) for part in range(parts)
-        ]
+        edges = even_edges(times, begin, end, limits["max_seconds"])
         short = "shorter than clips.min_seconds" if length < limits["min_seconds"] - video.SAME else ""
-        for first, last in zip(edges, [*edges[1:], end], strict=True):
-            if last > first:
-                clips.append([number, first, last, times[first], times[last], short])
+        for first, last in pairwise(edges):
+            clips.append([number, first, last, times[first], times[last], short])
         done = end
     return [[*clip[:3], round(float(clip[3]), 4), round(float(clip[4]), 4), clip[5]] for clip in clips]
+
+
+def even_edges(times: np.ndarray, begin: int, end: int, most: float | None) -> list[int]:
+    """`begin`, `end`, and between them the frames that divide the scene into the fewest about equal parts of which none
+    is longer than `most` seconds (a single frame may be)."""
+    length = times[end] - times[begin]
+    for parts in range(max(1, int(length / most)) if most else 1, end - begin + 1):
+        inner = np.searchsorted(times, times[begin] + length * np.arange(1, parts) / parts - video.SAME)
+        edges = sorted({begin, *inner.tolist(), end})
+        if not most or np.diff(times[edges]).max() <= most + video.SAME:
+            return edges
+    return list(range(begin, end + 1))
 
 
 if __name__ == "__main__":

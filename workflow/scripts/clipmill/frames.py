@@ -1,6 +1,6 @@
 """The frame store: for each video one zip of JPEG pictures, the frames that scorers look at.
 
-`scan_videos` writes it in its one pass; a picture's name is `<frame, 8 digits>-<microseconds, 10 digits>.jpg`.
+`scan_videos` writes it in its one pass; a picture's name is `<frame, 8 digits>-<microseconds, 10 digits or more>.jpg`.
 """
 
 import zipfile
@@ -97,7 +97,7 @@ def _pick(store: Store, row: dict, wanted: list[float]) -> tuple[np.ndarray, lis
         mine = held[low:high]
         if not mine:
             return _from_source(store, row, wanted)
-        times = np.array([int(entry[9:19]) / 1e6 - start for entry in mine])
+        times = np.array([int(entry[9:-4]) / 1e6 - start for entry in mine])
         chosen = sorted({int(np.abs(times - at).argmin()) for at in wanted})
         images = [_decoded(archive.read(mine[number]), row) for number in chosen]
     return times[chosen], images

@@ -68,6 +68,8 @@ def _rows(path: Path, columns: list[str]) -> list[dict[str, str]]:
     """The rows of a part file; an unreadable part is a forgotten part."""
     try:
         return pq.read_table(path, columns=columns).to_pylist()
-    except (pa.ArrowException, KeyError) as error:
+    except (pa.ArrowException, KeyError, OSError) as error:
+        if isinstance(error, OSError) and error.errno:  # pyarrow also raises a bare OSError for damaged pages
+            raise
         print(f"memo: {path} cannot be read and is forgotten: {error}", file=sys.stderr)
         return []

@@ -1,10 +1,15 @@
 """Ranks: the processes of one job, one per GPU, that take batches from a common queue."""
 
 import os
+import time
 from datetime import timedelta
 
 PATIENCE = timedelta(days=7)
 """How long a rank waits for another one. The launcher ends all ranks when one dies, so this need not be short."""
+
+
+PAUSE = 0.02
+"""Seconds between two looks at whether another rank has come."""
 
 
 class Ranks:
@@ -30,7 +35,7 @@ class Ranks:
             return self._drawn - 1
         place = f"batch/{self.group}/{self._drawn}"
         if not self.leads:
-            return int(self._store.get(place))
+            return int(self._come(place))
         batch = self._store.add("next", 1) - 1
         if self._shared:
             self._store.set(place, str(batch))
@@ -41,7 +46,13 @@ class Ranks:
         if not self._alone and self._store.add(name, 1) == self.size:
             self._store.set(f"{name}/all", "here")
         if not self._alone:
-            self._store.get(f"{name}/all")
+            self._come(f"{name}/all")
+
+    def _come(self, key: str) -> bytes:
+        """The value of `key` as soon as it is there. It looks again and again: no signal ends a wait in the store."""
+        while not self._store.check([key]):
+            time.sleep(PAUSE)
+        return self._store.get(key)
 
 
 def _store(size: int):

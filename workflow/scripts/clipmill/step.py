@@ -27,6 +27,7 @@ from clipmill.ranks import Ranks
 
 FLUSH_SECONDS = 60
 REPORT_SECONDS = 30
+STOP = (signal.SIGTERM, signal.SIGINT)
 AHEAD = 2
 """Batches that are prepared while one is computed."""
 
@@ -40,7 +41,7 @@ class ItemError(Exception):
 
 
 class Terminated(BaseException):
-    """SIGTERM came: what is computed is written before the process ends."""
+    """A signal to stop came: what is computed is written before the process ends."""
 
 
 class Step:
@@ -104,18 +105,20 @@ def main(kind: type[Step], description: str) -> None:
     """The command line of a step's script."""
     args = _arguments(description)
     settings = json.loads(args.settings)
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in STOP:
+        signal.signal(number, _terminate)
     ranks = Ranks(int(settings.get("tp_size", 1)))
     listed = json.loads(args.models.read_text()) if args.models else {}
     step = kind(settings, args.results, args.videos, args.store, listed, _device(ranks))
     job = _Job(step, args, ranks)
     try:
         job.run()
-    except Terminated:
+    except Terminated as told:
         job.flush()
-        print(f"{job.name}: ended by SIGTERM; {job.computed} computed items are kept in the memo", file=sys.stderr)
-        os._exit(143)
-    except OSError as error:
+        name = signal.Signals(told.args[0]).name
+        print(f"{job.name}: ended by {name}; {job.computed} computed items are kept in the memo", file=sys.stderr)
+        os._exit(128 + told.args[0])
+    except (OSError, MemoryError) as error:
         job.flush()
         raise SystemExit(f"{job.name}: the environment failed, not an item: {type(error).__name__}: {error}") from error
 
@@ -135,9 +138,10 @@ def _arguments(description: str) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _terminate(*_) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise Terminated
+def _terminate(number: int, _) -> None:
+    for other in STOP:
+        signal.signal(other, signal.SIG_IGN)
+    raise Terminated(number)
 
 
 def _device(ranks: Ranks) -> str:
@@ -164,6 +168,7 @@ class _Job:
 
     def run(self) -> None:
         known = self.recall(faults=False)
+        self.ranks.wait("recalled")  # before any rank writes: all must see the same rows missing, in the same batches
         open_rows = [row for row in self.rows if not tables.is_reject(row)]
         missing = [row for row in open_rows if self.key(row) not in known]
         if missing:
@@ -222,7 +227,7 @@ class _Job:
 
     def submit(self, batch: list[dict], pool: ThreadPoolExecutor) -> list[Future]:
         if self.step.parallel:
-            return [pool.submit(self.step.compute, batch, [None] * len(batch))]
+            return [pool.submit(self.attempt, batch, [None] * len(batch))]
         return [pool.submit(self.step.prepare, row) for row in batch]
 
     def one_batch(self, batch: list[dict], futures: list[Future]) -> None:
@@ -236,13 +241,25 @@ class _Job:
                 prepared.append(future.result())
                 good.append(row)
         if good:
-            with self.faults(good):
-                self.keep_all(good, self.step.compute(good, prepared))
+            self.keep_all(good, self.attempt(good, prepared))
 
-    def keep_all(self, rows: list[dict], results: list[dict | ItemError]) -> None:
+    def attempt(self, rows: list[dict], prepared: list) -> list[dict | Exception]:
+        """A result or fault for each row. A batch that fails is halved and tried again: its fault is one item's."""
+        try:
+            return self.step.compute(rows, prepared)
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:
+            if len(rows) == 1 or isinstance(error, ItemError):
+                return [error] * len(rows)
+        middle = len(rows) // 2
+        halves = (slice(None, middle), slice(middle, None))
+        return [result for half in halves for result in self.attempt(rows[half], prepared[half])]
+
+    def keep_all(self, rows: list[dict], results: list[dict | Exception]) -> None:
         for row, values in zip(rows, results, strict=True):
             with self.faults([row]):
-                if isinstance(values, ItemError):
+                if isinstance(values, Exception):
                     raise values
                 self.keep(row, {name: tables.number(value) for name, value in values.items()})
 
@@ -330,7 +347,7 @@ class _Job:
             "rejects": rejects,
             "seconds": round(seconds, 2),
             "cpu_seconds": round(sum(use.ru_utime + use.ru_stime for use in usage) * self.ranks.size, 2),
-            "gpus": self.ranks.size if self.step.device != "cpu" else 0,
+            "gpus": int(os.environ.get("CLIPMILL_GPUS", 0)),
             "ended": round(time.time(), 1),
         }
         folder = self.args.results / "logs" / record["rule"]

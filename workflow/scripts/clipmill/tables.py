@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import zip_longest
+from numbers import Integral, Real
 from pathlib import Path
 
 csv.field_size_limit(sys.maxsize)
@@ -85,9 +86,20 @@ def columns(path: str | Path) -> list[str]:
         return next(csv.reader(file), [])
 
 
+class _Lines:
+    """Ends each row by a newline alone. The csv module of Python 3.11 quotes a carriage return (a name may hold one)
+    only where it is a part of its line end."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def write(self, row: str) -> None:
+        self.file.write(row.removesuffix("\r\n") + "\n")
+
+
 def writer(file, names: Iterable[str]) -> csv.DictWriter:
     """A writer of rows with the columns `names` (other keys are left out), its header written."""
-    out = csv.DictWriter(file, list(names), restval="", extrasaction="ignore", lineterminator="\n")
+    out = csv.DictWriter(_Lines(file), list(names), restval="", extrasaction="ignore", lineterminator="\r\n")
     out.writeheader()
     return out
 
@@ -147,7 +159,7 @@ def number(value: object) -> str:
     """A value as tables hold it: floats with at most 4 decimals, nothing for None."""
     if value is None:
         return ""
-    if isinstance(value, float):
+    if isinstance(value, Real) and not isinstance(value, Integral):
         if value != value:
             return ""
         text = f"{value:.4f}".rstrip("0").rstrip(".")

@@ -50,6 +50,9 @@ class Reader:
         if self.stream is None:
             self.container.close()
             raise ItemError("no video stream", f"the {self.container.format.name} file holds no moving picture")
+        if (index := self.stream.index_entries) and index[-1].pos + index[-1].size > self.path.stat().st_size:
+            self.container.close()
+            raise ItemError("damaged or truncated", "its index names frames beyond its end")
         self.stream.codec_context.thread_count = threads
         self.stream.thread_type = "AUTO" if threads > 1 else "NONE"
         self.tick: Fraction = self.stream.time_base
