@@ -92,7 +92,7 @@ class Mill:
         path = self.folder / "workflow" / "scripts" / script
         text = path.read_text()
         assert old in text, f"{script} no longer holds {old!r}: mend this test"
-        path.write_text(text.replace(old, new))
+        path.write_text(text.replace(old, new, 1))
 
 
 class Outcome:

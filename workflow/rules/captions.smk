@@ -5,7 +5,7 @@ checkpoint plan_captions:
     input:
         table=rules.gather_clips.output.selected,
     output:
-        manifest=f"{R}/plan/captions/manifest.csv",
+        manifest=manifest("captions"),
     log:
         f"{R}/logs/plan_captions.log",
     benchmark:
@@ -21,7 +21,7 @@ checkpoint plan_captions:
 
 use rule score_aesthetic as caption_clips with:
     input:
-        plan=ancient(rules.plan_captions.output.manifest),
+        plan=ancient(manifest("captions")),
         table=before("caption_clips", "captions"),
         models=rules.fetch_models.output,
     output:
@@ -37,7 +37,7 @@ use rule score_aesthetic as caption_clips with:
 
 use rule score_aesthetic as clean_captions with:
     input:
-        plan=ancient(rules.plan_captions.output.manifest),
+        plan=ancient(manifest("captions")),
         table=before("clean_captions", "captions"),
         models=rules.fetch_models.output,
     output:
@@ -53,7 +53,7 @@ use rule score_aesthetic as clean_captions with:
 
 use rule score_aesthetic as score_match with:
     input:
-        plan=ancient(rules.plan_captions.output.manifest),
+        plan=ancient(manifest("captions")),
         table=before("score_match", "captions"),
         models=rules.fetch_models.output,
     output:
@@ -69,7 +69,7 @@ use rule score_aesthetic as score_match with:
 
 rule select_pairs:
     input:
-        plan=ancient(rules.plan_captions.output.manifest),
+        plan=ancient(manifest("captions")),
         table=before("select_pairs", "captions"),
     output:
         work("select_pairs", "captions"),
@@ -88,7 +88,7 @@ rule select_pairs:
 
 use rule scan_videos as label_camera with:
     input:
-        plan=ancient(rules.plan_captions.output.manifest),
+        plan=ancient(manifest("captions")),
         table=before("label_camera", "captions"),
     output:
         work("label_camera", "captions"),
@@ -103,7 +103,7 @@ use rule scan_videos as label_camera with:
 
 use rule scan_videos as cut_clips with:
     input:
-        plan=ancient(rules.plan_captions.output.manifest),
+        plan=ancient(manifest("captions")),
         table=before("cut_clips", "captions"),
     output:
         work("cut_clips", "captions"),
@@ -119,7 +119,7 @@ use rule scan_videos as cut_clips with:
 # With cut.when: first all clips are cut before they are scored, as the reference does; the rule above then only recalls.
 use rule cut_clips as cut_clips_first with:
     input:
-        plan=ancient(rules.plan_clips.output.manifest),
+        plan=ancient(manifest("clips")),
         table=shard("clips"),
     output:
         work("cut_clips", "clips"),

@@ -5,7 +5,7 @@ checkpoint plan_clips:
     input:
         table=rules.gather_videos.output.clips,
     output:
-        manifest=f"{R}/plan/clips/manifest.csv",
+        manifest=manifest("clips"),
     log:
         f"{R}/logs/plan_clips.log",
     benchmark:
@@ -21,7 +21,7 @@ checkpoint plan_clips:
 
 rule score_aesthetic:
     input:
-        plan=ancient(rules.plan_clips.output.manifest),
+        plan=ancient(manifest("clips")),
         table=shard("clips"),
         models=rules.fetch_models.output,
     output:
@@ -68,7 +68,7 @@ use rule score_aesthetic as score_ocr with:
 
 rule select_clips:
     input:
-        plan=ancient(rules.plan_clips.output.manifest),
+        plan=ancient(manifest("clips")),
         table=shard("clips"),
         scores=[work(scorer, "clips") for scorer in SCORERS],
     output:

@@ -50,15 +50,12 @@ SETTINGS = {
     "label_camera": config["camera"],
     "cut_clips": {key: value for key, value in config["cut"].items() if key != "when"},
 }
-MODELS = {
-    "score.aesthetic": config["score"]["aesthetic"],
-    "score.flow": config["score"]["flow"],
-    "score.ocr": config["score"]["ocr"],
-    "caption": config["caption"],
-    "refine": config["refine"],
-    "match": config["match"],
-    "detector": config["detector"],
-}
+# What fetch_models looks at: a block's other keys change no model.
+MODEL_KEYS = ("model", "pretrained", "head", "head_sha256", "weights", "revision", "server")
+BLOCKS = {f"score.{name}": block for name, block in config["score"].items()}
+BLOCKS |= {"caption": config["caption"], "refine": config["refine"], "match": config["match"]}
+MODELS = {name: {key: block[key] for key in MODEL_KEYS if key in block} for name, block in BLOCKS.items()}
+MODELS["detector"] = config["detector"]
 # Applied to what is remembered, so that a change of it decodes nothing again.
 AFTER_MEMO = {"scan_videos": {"fmin": config["fmin"], "clips": config["clips"]}}
 
@@ -106,6 +103,12 @@ def work(step, phase):
     return f"{R}/work/{phase}.{step}/{key(step, phase)}/{{shard}}.csv"
 
 
+def manifest(phase):
+    """The list of a phase's shards. A map rule takes it as ancient(...): it waits for the plan, but does not run again
+    because of it. A string, since ancient() would mark a rule's own output, and so the input of the gather, too."""
+    return f"{R}/plan/{phase}/manifest.csv"
+
+
 def shard(phase):
     """A shard's table, which the phase's plan wrote."""
     return f"{R}/plan/{phase}/{{shard}}.csv"
@@ -144,11 +147,3 @@ def plan_options(phase):
     steps = [f"{step}={memo(step)}" for step in STEPS[phase]]
     limits = ["--minutes", str(config["shards"]["minutes"]), "--max", str(config["shards"]["max"])]
     return shlex.join([*limits, "--steps", *steps])
-
-
-def local_models_state():
-    """A digest of the sizes and times of the models that the configuration names as local files or folders."""
-    named = [value for block in MODELS.values() if isinstance(block, dict) for value in block.values()]
-    local = [path for path in named if isinstance(path, str) and os.path.exists(path)]
-    files = [file for path in local for file in sorted(Path(path).rglob("*")) or [Path(path)]]
-    return digest([(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files])

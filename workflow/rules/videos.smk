@@ -25,7 +25,7 @@ checkpoint plan_videos:
     input:
         table=rules.list_videos.output.listing,
     output:
-        manifest=f"{R}/plan/videos/manifest.csv",
+        manifest=manifest("videos"),
     log:
         f"{R}/logs/plan_videos.log",
     benchmark:
@@ -41,7 +41,7 @@ checkpoint plan_videos:
 
 rule scan_videos:
     input:
-        plan=ancient(rules.plan_videos.output.manifest),
+        plan=ancient(manifest("videos")),
         table=shard("videos"),
     output:
         work("scan_videos", "videos"),

@@ -126,11 +126,12 @@ class Reader:
             raise ItemError("damaged or truncated", f"decoding stopped after {count} frames: {error}") from error
 
     def _pts(self, picture: av.VideoFrame, last: int | None) -> int:
-        """Presentation times that rise, also where the container has none."""
+        """Presentation times that rise, also where the container has none or begins anew. A repeated time moves by one
+        tick, so that the times after it stay, and are found again after a seek."""
         pts = picture.pts
         if last is None:
             return 0 if pts is None else pts
-        return last + self.step if pts is None or pts <= last else pts
+        return last + self.step if pts is None or pts < last - self.step else max(pts, last + 1)
 
 
 def opened(path: Path) -> av.container.InputContainer:
