@@ -45,7 +45,8 @@ class Scanned:
         row["kind"] = "image" if path.suffix in IMAGES else "video"
         (values,) = step.compute([row], [None])
         self.remembered = {name: tables.number(value) for name, value in values.items()}
-        self.video = row | {name: tables.number(v) for name, v in step.finish(row, self.remembered).items()}
+        finished = step.finish(row, self.remembered)
+        self.video = row | {name: tables.number(finished.get(name)) for name in step.columns}
         rows = [{name: str(value) for name, value in clip.items()} for clip in gather_videos.clips_of(self.video)]
         self.clips = [clip for clip in rows if not clip["reason"]]
         self.rejects = [clip for clip in rows if clip["reason"]]

@@ -1,12 +1,17 @@
 """The camera's movement is named right: known moves over photographs, and real footage that was looked at."""
 
 import functools
+import itertools
+import subprocess
 
 import av
 import cv2
 import imageio_ffmpeg
 import numpy as np
+import pytest
 import skimage.data
+from clipmill import camera
+from label_camera import LabelCamera
 
 LANDSCAPE, PORTRAIT = (480, 270), (270, 480)
 PHOTOGRAPHS = {  # in the scikit-image wheel: public domain or CC0
@@ -47,7 +52,7 @@ def shake_path(count, fps, pixels, seed=0):
 
 
 def shot(
-    photo="coffee", size=LANDSCAPE, fps=24, seconds=2.0, pan=0.0, tilt=0.0, zoom=0.0, roll=0.0, shake=0.0, noise=2.0,
+    photo="coffee", size=LANDSCAPE, fps=24, seconds=1.5, pan=0.0, tilt=0.0, zoom=0.0, roll=0.0, shake=0.0, noise=2.0,
     exposure=1.0, subject=0.0, ease=None, samples=10, seed=0,
 ):  # fmt: skip
     """Yield (seconds, grey) about `samples` a second of a shot of `fps` frames a second.
@@ -96,15 +101,14 @@ def test_each_movement_is_named_slow_and_fast_upright_and_wide(move, size, speed
     assert named(photo=photo, size=size, fps=fps, **{axis: sign * speed for axis, sign in MOVES[move].items()}) == move
 
 
-@pytest.mark.parametrize("noise", [0, 5, 12])
+@pytest.mark.parametrize("noise", [0, 12])
 @pytest.mark.parametrize("photo", ["coffee", "moon"])
 def test_a_still_camera_with_sensor_noise_is_static(photo, noise):
     assert named(photo=photo, noise=noise) == "static"
 
 
 @pytest.mark.parametrize("size", [LANDSCAPE, PORTRAIT])
-@pytest.mark.parametrize("subject", [0.1, 0.33])
-@pytest.mark.parametrize("photo", ["chelsea", "brick"])
+@pytest.mark.parametrize(("photo", "subject"), [("chelsea", 0.33), ("brick", 0.1)])
 def test_a_thing_that_moves_before_a_still_camera_is_static(photo, subject, size):
     assert named(photo=photo, subject=subject, size=size) == "static"
 
@@ -141,11 +145,11 @@ def test_a_pan_that_is_a_little_oblique_is_only_a_pan():
 
 
 def test_a_pan_that_starts_and_ends_gently_is_no_shake():
-    assert named(pan=-0.4, ease=lambda share: np.sin(np.pi * share) ** 2) == "pan_left"
+    assert named(pan=-0.4, seconds=2, ease=lambda share: np.sin(np.pi * share) ** 2) == "pan_left"
 
 
 def test_a_camera_that_pans_and_comes_back_did_both():
-    assert named(pan=0.2, ease=lambda share: 1 if share < 0.5 else -1) == "pan_left+pan_right"
+    assert named(pan=0.2, seconds=2, ease=lambda share: 1 if share < 0.5 else -1) == "pan_left+pan_right"
 
 
 def test_a_dark_shot_is_named():
@@ -154,7 +158,8 @@ def test_a_dark_shot_is_named():
 
 def test_a_fade_through_black_within_a_pan_is_bridged():
     frames = [
-        (seconds, (picture * min(1, abs(seconds - 1) / 0.4)).astype(np.uint8)) for seconds, picture in shot(pan=0.2)
+        (seconds, (picture * min(1, abs(seconds - 1) / 0.4)).astype(np.uint8))
+        for seconds, picture in shot(pan=0.2, seconds=2)
     ]
     assert camera.label(frames)[0] == "pan_right"
 
@@ -202,10 +207,8 @@ def step(folder):
 
 
 def row(name, start, end, fps):
-    return {
-        "id": "0", "kind": "video", "relpath": name,
-        "start_frame": str(round(start * fps)), "end_frame": str(round(end * fps)), "start": str(start), "end": str(end),
-    }  # fmt: skip
+    span = {"start": start, "end": end, "start_frame": round(start * fps), "end_frame": round(end * fps)}
+    return {"id": "0", "kind": "video", "relpath": name, **{key: str(value) for key, value in span.items()}}
 
 
 @pytest.mark.parametrize(
@@ -246,5 +249,5 @@ def test_a_video_that_is_shown_turned_is_labelled_as_it_is_shown(tmp_path):
     # Shown a quarter turn counter-clockwise: what moves to the left as coded moves down as shown.
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-display_rotation", "90", "-i", flat, "-c", "copy"]
     subprocess.run([*command, tmp_path / "turned.mp4"], check=True)
-    rows = [row("flat.mp4", 0, 2, 24), row("turned.mp4", 0, 2, 24)]
+    rows = [row("flat.mp4", 0, 1.5, 24), row("turned.mp4", 0, 1.5, 24)]
     assert step(tmp_path).compute(rows, [None, None]) == [{"cmotion": "pan_right"}, {"cmotion": "tilt_up"}]

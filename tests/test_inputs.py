@@ -57,7 +57,12 @@ def test_one_image(tmp_path):
     (mill.videos / "broken.mp4").unlink()
     mill.run()
     (pair,) = table(mill.results / "meta.csv")
-    assert (pair["path"], pair["num_frames"], pair["width"], pair["height"]) == (f"clips/{pair['id']}.png", "1", "400", "300")
+    assert (pair["path"], pair["num_frames"], pair["width"], pair["height"]) == (
+        f"clips/{pair['id']}.png",
+        "1",
+        "400",
+        "300",
+    )
     assert (pair["flow"], pair["cmotion"], pair["fps"], pair["start"]) == ("", "", "", "")
     assert pair["text"]
     assert pair["aes"]
@@ -76,7 +81,17 @@ def test_a_csv_of_paths(tmp_path):
     assert (reject["relpath"], reject["stage"]) == ("missing.mp4", "list_videos")
 
 
-NAMES = ["a b.mp4", "é ü.mp4", "comma, quote\".mp4", "-dash.mp4", "100%03d.mp4", "#?&.mp4", "$HOME.mp4", "{shard}.mp4", "*[1].mp4"]
+NAMES = [
+    "a b.mp4",
+    "é ü.mp4",
+    'comma, quote".mp4',
+    "-dash.mp4",
+    "100%03d.mp4",
+    "#?&.mp4",
+    "$HOME.mp4",
+    "{shard}.mp4",
+    "*[1].mp4",
+]
 NAMES += ["back\\slash.mp4", "UPPER.MP4", "new\nline.mp4", "it's.mp4", "folder.mp4/a b.mp4", "x" * 200 + ".mp4"]
 
 

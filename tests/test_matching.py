@@ -53,7 +53,11 @@ def test_of_several_frames_the_mean_counts(folder):
 
 
 def test_a_long_caption_is_the_mean_of_its_sentences_by_their_length(folder):
-    parts = ["A rocket stands on a launch pad.", "Smoke rises!", "The sky above it is blue and without any cloud."]
+    parts = [
+        "A rocket stands on a launch pad.",
+        "Smoke rises!",
+        "The sky above it is deep blue and without any cloud at all.",
+    ]
     picture, matcher = photograph("rocket"), ClipMatch(settings(folder))
     assert not matcher.clip.fits(" ".join(parts))
     score = matcher.scores([matcher.prepare(" ".join(parts), [picture])])[0]

@@ -77,12 +77,12 @@ class CutClips(Step):
 
     def image(self, row: dict) -> dict:
         """A still image: the file as it is, or a PNG where it must be turned or made smaller."""
-        from PIL import Image, ImageOps
+        from PIL import Image
 
         source = self.source(row)
         with Image.open(source) as opened:
-            turned = ImageOps.exif_transpose(opened)
-            size = video.shrunk((turned.height, turned.width), self.settings["shorter_size"])
+            upright = video.photograph(opened)
+            size = video.shrunk((upright.height, upright.width), self.settings["shorter_size"])
             same = size == (opened.height, opened.width) and opened.getexif().get(0x0112, 1) == 1
             path = self.target(row, source.suffix.lower() if same else ".png")
             with whole(path, "wb") as file:
@@ -90,7 +90,7 @@ class CutClips(Step):
                     with open(source, "rb") as original:
                         shutil.copyfileobj(original, file)
                 else:
-                    turned.convert("RGB").resize(size[::-1], Image.Resampling.LANCZOS).save(file, "PNG")
+                    upright.resize(size[::-1], Image.Resampling.LANCZOS).save(file, "PNG")
         return self.measured(path, 1, size, None, path.stat().st_size)
 
 

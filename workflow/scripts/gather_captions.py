@@ -32,6 +32,8 @@ META = [
     "start",
     "end",
 ]
+CLIPS = ("kind", "scene", "start_frame", "end_frame")
+"""Columns of the clips that meta.csv does not repeat. What else it does not know is a score that somebody added."""
 CUT = ("num_frames", "height", "width", "aspect_ratio", "fps", "resolution")
 """Columns that meta.csv takes from the file that was written, as `cut_clips` read it back."""
 
@@ -50,9 +52,11 @@ def main() -> None:
 
 def gather(args: argparse.Namespace, mine: Path) -> None:
     """Write the tables; `mine` holds the rejects of this phase until they are merged with the others."""
-    names = [*tables.columns(args.selected), "text", "match"]
+    selected = tables.columns(args.selected)
+    names = [*selected, "text", "match"]
+    scores = [name for name in selected if name not in (*META, *CLIPS)]
     with tables.whole(args.captions) as captions, tables.whole(args.meta) as meta, tables.whole(mine) as rejects:
-        to_captions, to_meta = tables.writer(captions, names), tables.writer(meta, META)
+        to_captions, to_meta = tables.writer(captions, names), tables.writer(meta, [*META, *scores])
         to_rejects = tables.writer(rejects, tables.REJECTS)
         for row in tables.balanced(args.selected, tables.concatenate(args.shards)):
             to_captions.writerow(row)

@@ -79,7 +79,7 @@ def identity(path: Path, size: int) -> str:
 
 
 def add(root: Path, row: dict, rows: dict[str, dict], rejects: list[dict]) -> None:
-    """Take a file in, unless one of equal content is there; a different one of the same id gets an id over all bytes."""
+    """Take a file in, unless one of equal content is there; a different one of its id gets an id over all bytes."""
     other = rows.get(row["id"])
     if other and not filecmp.cmp(row["path"], other["path"], shallow=False):
         with open(row["path"], "rb") as file:

@@ -59,7 +59,7 @@ class ScanVideos(Step):
 
     def scan_image(self, row: dict) -> dict:
         """Measures and the one stored frame of a still image, turned upright by its EXIF tag."""
-        from PIL import Image, ImageOps, UnidentifiedImageError
+        from PIL import Image, UnidentifiedImageError
 
         path = self.source(row)
         if path.stat().st_size == 0:
@@ -67,8 +67,10 @@ class ScanVideos(Step):
         try:
             with Image.open(path) as opened:
                 codec = (opened.format or "").lower()
-                image = np.asarray(ImageOps.exif_transpose(opened).convert("RGB"))
+                image = np.asarray(video.photograph(opened))
         except (UnidentifiedImageError, Image.DecompressionBombError, ValueError, SyntaxError, OSError) as error:
+            if isinstance(error, OSError) and error.errno:  # Pillow's own, of a damaged file, have no number
+                raise
             raise ItemError("not a readable image", str(error)) from error
         size = video.shrunk(image.shape[:2], self.settings["frames"]["short_side"])
         small = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), size[::-1], interpolation=cv2.INTER_AREA)
@@ -127,7 +129,7 @@ class Scan:
             self.detector.feed(frame.index, video.turn(image, picture.rotation), rate)
             self.pts.append(frame.pts)
             self.recent.append((frame, image))
-            if frame.index == 0 or grid.wants(frame.seconds):
+            if grid.wants(frame.seconds):
                 self.keep(frame, image)
             if len(getattr(self.detector, "cuts", ())) > before:
                 self.keep_cut(max(self.detector.cuts))

@@ -14,8 +14,8 @@ Method: sparse optical flow and a robust similarity, the common base of video st
    camera that pans left and comes back is `pan_left+pan_right`: it did both. Shake is the size of the jitter.
 
 Limits: a camera that travels forward is named `zoom_in`, sideways `pan_*`, upwards `tilt_*`, as one similarity cannot
-tell a travel from a turn or a zoom. A subject that fills most of the picture is taken for the background unless the rest
-stands still. The thresholds are ours, set on synthetic shots and on footage that was looked at.
+tell a travel from a turn or a zoom. A subject that fills most of the picture is taken for the background unless the
+rest stands still. The thresholds are ours, set on synthetic shots and on footage that was looked at.
 """
 
 from collections.abc import Iterable
@@ -96,8 +96,8 @@ LOST = Move(0.0, 0.0, 0.0, 0.0, 0.0)
 def label(samples: Iterable[tuple[float, np.ndarray]], **settings: float) -> tuple[str, float]:
     """Camera movement of one clip, and the confidence in it.
 
-    samples: (seconds, picture) in time order, 8-12 a second; picture: HxW uint8 grey, upright, square pixels, short side
-        200-360, of one size (a step to another size counts as not measured).
+    samples: (seconds, picture) in time order, 8-12 a second; picture: HxW uint8 grey, upright, square pixels, short
+        side 200-360, of one size (a step to another size counts as not measured).
     settings: `min_pan`, `min_zoom`, `min_roll`, `min_speed`, `min_shake`, `min_confidence`, in the units of the
         constants of that name.
 

@@ -16,11 +16,13 @@ RATES = {
     "label_camera": 0.006,  # a megapixel decoded
     "cut_clips": 0.04,  # a megapixel encoded
 }
+UNKNOWN = 0.1
+"""Seconds an item of a step that is not listed."""
 
 
 def seconds(step: str, row: dict) -> float:
     """The likely cost of `step` for the item of `row` (a row of the listing, or of the clips)."""
-    return RATES[step] * _amount(step, row)
+    return RATES.get(step, UNKNOWN) * _amount(step, row)
 
 
 def _amount(step: str, row: dict) -> float:

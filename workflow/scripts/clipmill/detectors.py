@@ -40,7 +40,7 @@ class Content:
 
 
 class Adaptive(Content):
-    """PySceneDetect's AdaptiveDetector: the content change against the mean of its neighbours (camera moves excused)."""
+    """PySceneDetect's AdaptiveDetector: the content change against the mean of its neighbours."""
 
     def __init__(self, settings: dict):
         from scenedetect import AdaptiveDetector
@@ -55,7 +55,7 @@ class Adaptive(Content):
 
 
 class TransNetV2:
-    """TransNetV2 (Soucek and Lokoc 2020) with the weights of its package: frames of 48x27, windows of 100, stride 50."""
+    """TransNetV2 (Soucek and Lokoc 2020), weights of its package: frames of 48x27, windows of 100."""
 
     WINDOW, STRIDE, MARGIN = 100, 50, 25
 

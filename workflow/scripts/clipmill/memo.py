@@ -36,7 +36,7 @@ class Memo:
         return [(*entry.name.split("_", 2)[:2], self.folder / entry.name) for entry in found]
 
     def recall(self, first: str, last: str) -> dict[tuple[str, str], dict[str, str]]:
-        """What is remembered of the ids from `first` to `last`, by (id, key); the newest, but no fault over a result."""
+        """What is remembered of the ids from `first` to `last`, by (id, key): the newest; no fault over a result."""
         known: dict[tuple[str, str], dict[str, str]] = {}
         for low, high, path in self.parts():
             if low <= last and first <= high:

@@ -65,7 +65,7 @@ def _walked(root: Path) -> Iterator[str]:
 
 
 def state(videos: str | Path) -> str:
-    """A digest of the names, sizes and times of the files taken in: it changes when any is added, changed or deleted."""
+    """A digest of the names, sizes and times of the files taken in, which any new, changed or lost file changes."""
     hasher = hashlib.blake2b(digest_size=6)
     try:
         root = root_of(videos)

@@ -167,6 +167,16 @@ def turn(image: np.ndarray, rotation: int) -> np.ndarray:
     return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else image
 
 
+def photograph(opened):
+    """An opened still image (PIL) as 8-bit RGB, turned upright by its EXIF tag."""
+    from PIL import Image, ImageOps
+
+    image = ImageOps.exif_transpose(opened)
+    if image.mode.startswith("I"):  # 16-bit grey, which `convert` would clip to white
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    return image.convert("RGB")
+
+
 def shown_size(picture: av.VideoFrame, aspect: Fraction | None) -> tuple[int, int]:
     """(height, width) in square pixels and upright, for a frame and its sample aspect ratio."""
     height, width = picture.height, picture.width
