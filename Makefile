@@ -20,7 +20,7 @@ quote = quote() { local text="$${1//\\/\\\\}"; printf ' "%s" ' "$${text//\"/\\\"
 snakemake = $(quote); $(results); \
 	snakemake --cores $(CORES) --configfile config/demo.yaml --config videos="$$(quote "$$VIDEOS")" results="$$(quote "$$results")"
 
-.PHONY: help env reel demo test test-faults lint dag plan tidy bench bench-gpu lock slurm-up slurm-down
+.PHONY: help env reel demo test test-faults lint dag pictures plan tidy bench bench-gpu lock slurm-up slurm-down
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -44,9 +44,11 @@ lint: env ## check style: ruff, snakefmt, snakemake --lint
 	@snakefmt --check --line-length 120 workflow
 	@snakemake --lint --configfile config/demo.yaml
 
-dag: demo ## draw the rules of a finished run into docs/rulegraph.mmd
-	@mkdir -p docs
-	@$(snakemake) --quiet all --rulegraph mermaid-js > docs/.rulegraph.tmp && mv docs/.rulegraph.tmp docs/rulegraph.mmd
+dag: demo ## draw the rules of a finished run into docs/rulegraph.svg (needs graphviz's dot)
+	@$(snakemake) --quiet all --rulegraph | dot -Tsvg > docs/.rulegraph.tmp && mv docs/.rulegraph.tmp docs/rulegraph.svg
+
+pictures: dag ## draw the README's pictures from the finished demo
+	@$(results); python tests/pictures.py "$$results" docs/demo.jpg
 
 plan: env ## show what would run; ARGS="--configfile config/demo.yaml" for that configuration
 	@snakemake --dry-run --cores 1 --quiet rules $(ARGS)
@@ -55,10 +57,10 @@ tidy: env ## remove from the results what no table names
 	@$(results); python workflow/scripts/tidy.py "$$results"
 
 bench: env ## measure speed on this machine
-	@python tests/bench.py $(ARGS)
+	@PYTHONPATH=workflow/scripts python tests/bench.py $(ARGS)
 
 bench-gpu: env ## measure each learned step on a GPU, beside the bare model
-	@python tests/bench_gpu.py $(ARGS)
+	@PYTHONPATH=workflow/scripts python tests/bench_gpu.py $(ARGS)
 
 lock: env ## renew requirements.lock from pyproject.toml
 	@uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url pyproject.toml --group dev -o requirements.lock

@@ -132,13 +132,15 @@ def by_rule(jobs: dict[str, Job]) -> dict[str, list[Job]]:
 
 
 class Site(Mill):
-    """A mill whose copy of the profile was edited as a site would, run on the cluster."""
+    """A mill on the cluster: its copy of the profile and of config/config.yaml is edited as a site would."""
 
     def __init__(self, slurm: Slurm, folder: Path, gpus: int = 8, **change):
         super().__init__(folder, **change)
         self.slurm = slurm
         (folder / "slurm").symlink_to("profiles/slurm")
         self.site("gpus: 8 ", f"gpus: {gpus} ")
+        # The plugin looks for finished jobs after 40 seconds, and ten seconds later each time that it finds none.
+        self.site("executor: slurm\n", "executor: slurm\nslurm-init-seconds-before-status-checks: 2\n")
 
     def site(self, old: str, new: str) -> None:
         """Replace text of the profile, which must be there."""
@@ -147,15 +149,29 @@ class Site(Mill):
         assert old in text, f"the profile no longer holds {old!r}: mend this test"
         path.write_text(text.replace(old, new))
 
+    def copy(self, folder: Path) -> "Site":
+        """A copy with all that was done so far, times of files included."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        other = Site.__new__(Site)
+        other.__dict__ |= self.__dict__ | {"folder": folder, "videos": folder / "videos", "seen": dict(self.seen)}
+        other.results = folder / "results"
+        return other
+
+    def change(self, **change) -> "Site":
+        super().change(**change)
+        shutil.copyfile(self.folder / "test.yaml", self.folder / "config" / "config.yaml")
+        return self
+
     def command(self, *args: str, cores: int = 2) -> list[str]:
-        quick = ["--slurm-init-seconds-before-status-checks", "1", "--slurm-keep-successful-logs"]
-        return [sys.executable, "-m", "snakemake", "--profile", "slurm", "--configfile", "test.yaml", *quick, *args]
+        """The command as a user types it."""
+        return [sys.executable, "-m", "snakemake", "--profile", "slurm", *args]
 
     def start(self, *args: str) -> subprocess.Popen:
-        """Start the workflow and come back at once."""
+        """Start the workflow and come back at once; it writes to snakemake.log."""
         with open(self.folder / "snakemake.log", "a") as log:
-            command = self.command(*args)
-            return subprocess.Popen(command, cwd=self.folder, env=self.slurm.env, stdout=log, stderr=subprocess.STDOUT)
+            return subprocess.Popen(
+                self.command(*args), cwd=self.folder, env=self.slurm.env, stdout=log, stderr=log, start_new_session=True
+            )
 
     def run(self, *args: str, ok: bool = True, cores: int = 2) -> Outcome:
         os.environ |= self.slurm.env

@@ -31,10 +31,10 @@ MOVES = {
     "tilt_down": {"tilt": -1},
     "zoom_in": {"zoom": 1},
     "zoom_out": {"zoom": -1},
-    "roll_left": {"roll": -1},
-    "roll_right": {"roll": 1},
+    "roll_left": {"roll": -2},
+    "roll_right": {"roll": 2},
 }
-SLOW, FAST = 0.03, 0.4  # of the picture's side (pan, tilt) or of the scale a second
+SLOW, FAST = 0.03, 0.4  # a second, of the picture's side (pan, tilt), the scale, or a turn of 2 radians
 
 
 @functools.cache

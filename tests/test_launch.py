@@ -16,7 +16,8 @@ import json, os, sys
 from pathlib import Path
 
 where, *arguments = sys.argv[1:]
-names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "OMP_NUM_THREADS", "HF_HUB_OFFLINE", "CUDA_VISIBLE_DEVICES", "MASTER_PORT")
+names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "OMP_NUM_THREADS", "CLIPMILL_THREADS", "HF_HUB_OFFLINE", "MASTER_PORT")
+names += ("CUDA_VISIBLE_DEVICES",)
 seen = {name: os.environ.get(name) for name in names} | {"argv": arguments}
 rank = os.environ.get("RANK", "0")
 """
@@ -86,7 +87,7 @@ def test_without_gpus_a_step_is_one_process(start, tmp_path):
     (only,) = seen(tmp_path)
     assert only["WORLD_SIZE"] is None
     assert only["argv"] == ["--batch", "3"]
-    assert only["OMP_NUM_THREADS"] == "6"
+    assert (only["OMP_NUM_THREADS"], only["CLIPMILL_THREADS"]) == ("1", "6")
     assert only["HF_HUB_OFFLINE"] == "1"
 
 

@@ -3,10 +3,10 @@
     exec python workflow/scripts/launch.py --gpus {resources.gpu} --ranks {resources.ranks} --threads {threads} SCRIPT
 
 One rank for each GPU; without GPUs, as many ranks as asked for. Each rank gets its own device and its share of the
-CPUs (OMP_NUM_THREADS). SIGTERM, SIGINT and SIGUSR1 (which a cluster may send ahead of a time limit) reach every rank
-as SIGTERM, perhaps twice, and the launcher waits until all of them have left. In a rule `exec` must stand before
-`python`: a shell in between would die of SLURM's SIGTERM at once, and with it the job, before the ranks have written
-what they have.
+CPUs, for the threads that prepare items. SIGTERM, SIGINT and SIGUSR1 (which a cluster may send ahead of a time limit)
+reach every rank as SIGTERM, perhaps twice, and the launcher waits until all of them have left. In a rule `exec` must
+stand before `python`: a shell in between would die of SLURM's SIGTERM at once, and with it the job, before the ranks
+have written what they have.
 """
 
 import argparse
@@ -37,10 +37,13 @@ def main() -> int:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None and len(visible.split(",")) < args.gpus:
         parser.error(f"the job should have {args.gpus} GPUs, but CUDA_VISIBLE_DEVICES is '{visible}'")
+    share = str(max(1, args.threads // ranks))
     environment = os.environ | {
         "HF_HUB_OFFLINE": "1",
         "CLIPMILL_GPUS": str(args.gpus),
-        "OMP_NUM_THREADS": str(max(1, args.threads // ranks)),
+        "CLIPMILL_THREADS": share,
+        # A network on the CPU gives other last bits with other numbers of threads.
+        "OMP_NUM_THREADS": share if args.gpus else "1",
     }
     if ranks == 1:
         return supervise([sys.executable, args.script, *args.arguments], environment, lambda process: [process])

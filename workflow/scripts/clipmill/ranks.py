@@ -41,6 +41,14 @@ class Ranks:
             self._store.set(place, str(batch))
         return batch
 
+    def agree(self, name: str, value: str) -> str:
+        """The first rank's `value`, for all ranks."""
+        if self._alone:
+            return value
+        if self.rank == 0:
+            self._store.set(name, value)
+        return self._store.get(name).decode()
+
     def wait(self, name: str) -> None:
         """Return when all ranks have come to `name`."""
         if not self._alone and self._store.add(name, 1) == self.size:

@@ -133,7 +133,8 @@ def _arguments(description: str) -> argparse.Namespace:
     parser.add_argument("--videos", type=Path, default=Path("videos"), help="the folder that relpath starts from")
     parser.add_argument("--store", type=Path, default=Path("frames"), help="the folder of frame stores")
     parser.add_argument("--models", type=Path, help="the list of models that fetch_models wrote")
-    parser.add_argument("--threads", type=int, default=1, help="threads that prepare items")
+    workers = int(os.environ.get("CLIPMILL_THREADS", 1))
+    parser.add_argument("--threads", type=int, default=workers, help="threads that prepare items")
     parser.add_argument("--max-error-share", type=float, default=0.5, help="unexpected faults that fail the job")
     return parser.parse_args()
 
@@ -170,7 +171,10 @@ class _Job:
         known = self.recall(faults=False)
         self.ranks.wait("recalled")  # before any rank writes: all must see the same rows missing, in the same batches
         open_rows = [row for row in self.rows if not tables.is_reject(row)]
-        missing = [row for row in open_rows if self.key(row) not in known]
+        # One rank's word: another one may have looked later, when more was remembered, and count batches differently.
+        mine = [row["id"] for row in open_rows if self.key(row) not in known]
+        wanted = set(json.loads(self.ranks.agree("missing", json.dumps(mine))))
+        missing = [row for row in open_rows if row["id"] in wanted]
         if missing:
             self.compute(missing)
         self.flush()
@@ -312,6 +316,9 @@ class _Job:
     def assemble(self, items: int, missing: int) -> None:
         """Write the table: every row that came in, with its new columns or its reason."""
         known, rejects = self.recall(faults=True), 0
+        lost = [row["id"] for row in self.rows if not tables.is_reject(row) and self.key(row) not in known]
+        if lost:
+            raise SystemExit(f"{self.name}: {len(lost)} results are not in the memo, e.g. of {lost[0]}; run again")
         names = [name for name in tables.columns(self.args.table) if name not in tables.REJECT]
         names = ["id"] if self.step.narrow else names
         names = [*names, *(name for name in self.step.columns if name not in names), *tables.REJECT]
