@@ -1,5 +1,4 @@
-# What all rules share: the checked configuration, what stands for code and settings, and the order of the map rules.
-# Every job parses this file, so it imports nothing heavy.
+# What all rules share. Every job parses this file, so it imports nothing heavy.
 import csv
 import json
 import os
@@ -7,12 +6,11 @@ import shlex
 import sys
 from pathlib import Path
 
-SCRIPTS = Path(workflow.basedir) / "scripts"
-sys.path.insert(0, str(SCRIPTS))
+sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 # `python` in a rule is the one that runs Snakemake, activated or not.
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+os.environ |= {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])}
 
-from clipmill import sources
+from clipmill import models, sources
 from clipmill.code import MACHINE, digest, fingerprint, lasting
 from clipmill.config import ConfigError, check
 
@@ -21,7 +19,7 @@ try:
 except ConfigError as error:
     raise WorkflowError(str(error))
 
-os.environ["CLIPMILL_MODELS"] = config["models"]
+os.environ |= {"CLIPMILL_MODELS": config["models"]}
 
 R = config["results"].rstrip("/")
 SCORERS = [f"score_{name}" for name, block in config["score"].items() if block["enabled"]]
@@ -50,12 +48,6 @@ SETTINGS = {
     "label_camera": config["camera"],
     "cut_clips": {key: value for key, value in config["cut"].items() if key != "when"},
 }
-# What fetch_models looks at: a block's other keys change no model.
-MODEL_KEYS = ("model", "pretrained", "head", "head_sha256", "weights", "revision", "server")
-BLOCKS = {f"score.{name}": block for name, block in config["score"].items()}
-BLOCKS |= {"caption": config["caption"], "refine": config["refine"], "match": config["match"]}
-MODELS = {name: {key: block[key] for key in MODEL_KEYS if key in block} for name, block in BLOCKS.items()}
-MODELS["detector"] = config["detector"]
 # Applied to what is remembered, so that a change of it decodes nothing again.
 AFTER_MEMO = {"scan_videos": {"fmin": config["fmin"], "clips": config["clips"]}}
 
@@ -104,8 +96,8 @@ def work(step, phase):
 
 
 def manifest(phase):
-    """The list of a phase's shards. A map rule takes it as ancient(...): it waits for the plan, but does not run again
-    because of it. A string, since ancient() would mark a rule's own output, and so the input of the gather, too."""
+    """The list of a phase's shards. Map rules take it as ancient(...), to wait for the plan but not to run again because
+    of it. A string, since ancient() would mark the plan's own output, and so the input of the gather, too."""
     return f"{R}/plan/{phase}/manifest.csv"
 
 
@@ -144,6 +136,14 @@ def command(step):
 
 def plan_options(phase):
     """The command-line options of a phase's plan: its steps with their memos, and the size of a shard."""
-    steps = [f"{step}={memo(step)}" for step in STEPS[phase]]
-    limits = ["--minutes", str(config["shards"]["minutes"]), "--max", str(config["shards"]["max"])]
-    return shlex.join([*limits, "--steps", *steps])
+    limits = [f"--{name}={value}" for name, value in config["shards"].items()]
+    return shlex.join([*limits, "--steps", *(f"{step}={memo(step)}" for step in STEPS[phase])])
+
+
+def folders_in_use():
+    """The folders of this configuration, so that `make tidy` knows the others."""
+    maps = [(step, phase) for phase in CHAIN for step in {*STEPS[phase], *CHAIN[phase]}] + [("select_clips", "clips")]
+    return {
+        "memo": sorted(memo(step) for phase in STEPS for step in STEPS[phase]),
+        "work": sorted(str(Path(work(step, phase)).parent) for step, phase in maps),
+    }

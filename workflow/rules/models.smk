@@ -1,12 +1,11 @@
 # The models that the configuration names, fetched once where the network is; every other rule works without it.
 
-
-def local_models_state():
-    """A digest of the sizes and times of the models that the configuration names as local files or folders."""
-    named = [value for block in MODELS.values() if isinstance(block, dict) for value in block.values()]
-    local = [path for path in named if isinstance(path, str) and os.path.exists(path)]
-    files = [file for path in local for file in sorted(Path(path).rglob("*")) or [Path(path)]]
-    return digest([(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files])
+# What fetch_models looks at: a block's other keys change no model.
+MODEL_KEYS = ("model", "pretrained", "head", "head_sha256", "weights", "revision", "server")
+BLOCKS = {f"score.{name}": block for name, block in config["score"].items()}
+BLOCKS |= {"caption": config["caption"], "refine": config["refine"], "match": config["match"]}
+MODELS = {name: {key: block[key] for key in MODEL_KEYS if key in block} for name, block in BLOCKS.items()}
+MODELS["detector"] = config["detector"]
 
 
 rule fetch_models:
@@ -22,7 +21,7 @@ rule fetch_models:
         models=config["models"],
         needs=json.dumps(MODELS),
         # Lazy: weights of a local folder that were replaced are noticed, once a run.
-        state=lambda wildcards: local_models_state(),
+        state=lambda wildcards: models.state(MODELS),
     shell:
         "python workflow/scripts/fetch_models.py --models {params.models:q} --settings {params.needs:q} --out {output:q}"
         " > {log:q} 2>&1"

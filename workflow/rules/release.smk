@@ -1,15 +1,6 @@
 # The release: the account of the run.
 
 
-def folders_in_use():
-    """The folders of this configuration, so that `make tidy` knows the others."""
-    maps = [(step, phase) for phase in CHAIN for step in {*STEPS[phase], *CHAIN[phase]}] + [("select_clips", "clips")]
-    return {
-        "memo": sorted(memo(step) for phase in STEPS for step in STEPS[phase]),
-        "work": sorted(str(Path(work(step, phase)).parent) for step, phase in maps),
-    }
-
-
 rule summarize:
     input:
         models=rules.fetch_models.output,
@@ -30,7 +21,7 @@ rule summarize:
         code=fingerprint("summarize"),
         configuration=json.dumps(config),
         current=json.dumps(folders_in_use()),
-        results=R,
+        results=lambda wildcards, output: os.path.dirname(output[0]),
     shell:
         "python workflow/scripts/summarize.py --results {params.results:q} --models {input.models:q}"
         " --configuration {params.configuration:q} --current {params.current:q} --out {output:q} > {log:q} 2>&1"

@@ -9,6 +9,7 @@ import hashlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from stat import S_ISREG
 
 from clipmill import tables
 from clipmill.sources import COLUMNS, IMAGES, files, root_of
@@ -59,6 +60,8 @@ def identified(root: Path, relpath: str, remembered: dict) -> dict:
     """A file's row; its content is opened only where name, size or time are new."""
     path = root / relpath
     status = path.stat()
+    if not S_ISREG(status.st_mode):
+        raise OSError("not a regular file")
     kind = "image" if path.suffix.lower() in IMAGES else "video"
     row = {"path": str(path), "relpath": relpath, "kind": kind, "bytes": str(status.st_size)}
     known = remembered.get(relpath)

@@ -38,7 +38,7 @@ def _amount(step: str, row: dict) -> float:
 def megapixels(path: str) -> float:
     """Frames x pixels / 1e6 of a video, by its header; headers lie, but a cost may be wrong."""
     try:
-        with av.open(path) as container:
+        with av.open(f"file:{path}") as container:
             stream = container.streams.video[0]
             length = max(0.0, float((container.duration or 0) / av.time_base))
             rate = float(stream.average_rate or 25)

@@ -145,6 +145,14 @@ def _of_block(block: str, model: str, settings: dict) -> Iterator[Need]:
         yield Need(f"{block}.model", model, revision=settings.get("revision"))
 
 
+def state(blocks: dict[str, dict | str]) -> list[list]:
+    """Name, size and time of each local file that the configuration's blocks name: it changes when one is replaced."""
+    needs = [need for block, settings in blocks.items() for need in needed(block, settings) if need.kind == "local"]
+    places = [Path(need.source) for need in needs]
+    files = [file for place in places for file in ([place] if place.is_file() else sorted(place.rglob("*")))]
+    return [[str(file), *_size_and_time(file)] for file in files]
+
+
 def weights_in(folder: Path) -> list[Path]:
     """The files of weights in a folder, sorted."""
     return sorted(path for path in folder.iterdir() if path.suffix in WEIGHTS)

@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 from clipmill import tables
@@ -33,7 +34,7 @@ def joined(table: Path, scores: list[Path]) -> Iterator[dict]:
 
     Raises TableError where a score table does not have the same rows.
     """
-    for row, *others in zip(tables.read(table), *map(tables.read, scores), strict=True):
+    for row, *others in zip_longest(tables.read(table), *map(tables.read, scores), fillvalue={"id": "none"}):
         for other in others:
             if other["id"] != row["id"]:
                 raise tables.TableError(f"{table}: a table of scores has the row {other['id']} beside {row['id']}")
@@ -62,7 +63,7 @@ def failure(row: dict, column: str, limits: dict) -> tuple[str, str] | None:
         return f"no {column}", f"{column} is missing"
     low, high = limits.get("min"), limits.get("max")
     if low is not None and float(value) < low:
-        return f"{column} below {low:g}", f"{column} {value} < {low:g}"
+        return f"{column} below {tables.number(float(low))}", f"{column} {value} < {tables.number(float(low))}"
     if high is not None and float(value) > high:
-        return f"{column} above {high:g}", f"{column} {value} > {high:g}"
+        return f"{column} above {tables.number(float(high))}", f"{column} {value} > {tables.number(float(high))}"
     return None

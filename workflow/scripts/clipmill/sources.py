@@ -47,7 +47,7 @@ def _named(table: Path) -> Iterator[str]:
         if "path" not in (rows.fieldnames or ()):
             raise SystemExit(f"{table}: no column `path`; its columns are {rows.fieldnames}")
         for row in rows:
-            yield os.path.relpath(table.parent / row["path"], table.parent)
+            yield os.path.relpath(table.parent / (row["path"] or ""), table.parent)
 
 
 def _walked(root: Path) -> Iterator[str]:
