@@ -78,7 +78,7 @@ class Watch(threading.Thread):
         self.look()
 
     def run(self) -> None:
-        while not self.over.wait(0.3):
+        while not self.over.wait(0.5):
             self.look()
 
     def look(self) -> None:

@@ -1,4 +1,5 @@
 # What all rules share. Every job parses this file, so it imports nothing heavy.
+import atexit
 import csv
 import json
 import os

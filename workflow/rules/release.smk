@@ -25,3 +25,19 @@ rule summarize:
     shell:
         "python workflow/scripts/summarize.py --results {params.results:q} --models {input.models:q}"
         " --configuration {params.configuration:q} --current {params.current:q} --out {output:q} > {log:q} 2>&1"
+
+
+def estimate():
+    """Print what is still to do and what it would cost, if this was a dry run."""
+    if workflow.dryrun:
+        given = {step: workflow.get_rule(step).resources.get("gpu") for phase in STEPS for step in STEPS[phase]}
+        gpus = {step: gpu.value for step, gpu in given.items() if gpu and not gpu.is_evaluable()}
+        steps = {phase: {step: memo(step) for step in STEPS[phase]} for phase in STEPS}
+        options = ["--results", R, "--videos", config["videos"], *(f"--{k}={v}" for k, v in config["shards"].items())]
+        options += ["--steps", json.dumps(steps), "--gpus", json.dumps(gpus)]
+        sys.stdout.flush()
+        shell("python workflow/scripts/estimate.py {options:q}")
+
+
+# Snakemake has no hook for the end of a dry run.
+atexit.register(estimate)

@@ -51,11 +51,12 @@ def main() -> None:
     if args.show:
         show(json.loads((args.results / "run.json").read_text()), args.results)
         return
+    counts = {name: count(args.results / path) for name, path in TABLES.items()}
     account = {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "counts": {name: count(args.results / path) for name, path in TABLES.items()},
+        "counts": counts,
         "rejects": rejects(args.results / "rejects.csv"),
-        "stages": stages(args.results),
+        "stages": stages(args.results, counts["pairs"]),
         "models": json.loads(args.models.read_text()),
         "software": {"python": platform.python_version(), **versions()},
         "configuration": json.loads(args.configuration),
@@ -77,26 +78,33 @@ def rejects(path: Path) -> list[dict]:
     return [{"stage": stage, "reason": reason, "rows": rows} for (stage, reason), rows in ordered]
 
 
-def stages(results: Path) -> dict[str, dict]:
-    """What each rule did since the results folder is there: items, and seconds of jobs, cores and GPUs."""
-    found: dict[str, dict] = {}
-    for path in sorted((results / "benchmarks").glob("*.tsv")):
-        with open(path, newline="") as file:
-            found[path.stem] = {
-                "jobs": 1,
-                "seconds": sum(float(row["s"]) for row in csv.DictReader(file, delimiter="\t")),
-            }
-    added: dict[str, dict] = defaultdict(lambda: defaultdict(float))
+def stages(results: Path, pairs: int) -> dict[str, dict]:
+    """What the finished jobs of each rule took since the results folder is there.
+
+    Jobs, items computed and remembered, `seconds` of jobs, hours of cores and GPUs (a job's GPUs count for as long as
+    it ran, busy or not), and seconds of both for each pair that was kept. What a job did that did not finish is not
+    in it, though what it computed is remembered.
+    """
+    added: dict[str, Counter] = defaultdict(Counter)
     for path in sorted((results / "logs").glob("*.*/*.jsonl")):
         for line in path.read_text().splitlines():
             record = json.loads(line)
             rule = added[record["rule"].partition(".")[2]]
-            rule["jobs"] += 1
-            for name in ("computed", "remembered", "seconds", "cpu_seconds"):
-                rule[name] += record[name]
-            rule["gpu_seconds"] += record["seconds"] * record["gpus"]
-    every = found | {rule: dict(record) for rule, record in added.items()}
-    return {rule: {name: round(value, 1) for name, value in record.items()} for rule, record in every.items()}
+            rule.update({name: record[name] for name in ("computed", "remembered", "seconds")}, jobs=1)
+            rule.update(cpu_hours=record["cpu_seconds"] / 3600, gpu_hours=record["seconds"] * record["gpus"] / 3600)
+    for path in sorted((results / "benchmarks").glob("*.tsv")):
+        with open(path, newline="") as file:
+            seconds = [float(row["s"]) for row in csv.DictReader(file, delimiter="\t")]
+        added[path.stem].update(jobs=1, seconds=sum(seconds))
+    return {rule: _per_pair(record, pairs) for rule, record in sorted(added.items())}
+
+
+def _per_pair(record: Counter, pairs: int) -> dict:
+    out = {name: round(value, 4 if "hours" in name else 1) for name, value in record.items()}
+    for kind in ("cpu", "gpu"):
+        if pairs and f"{kind}_hours" in record:
+            out[f"{kind}_seconds_per_pair"] = round(record[f"{kind}_hours"] * 3600 / pairs, 4)
+    return out
 
 
 def versions() -> dict[str, str]:
@@ -120,14 +128,21 @@ def show(account: dict, results: Path) -> None:
         print("\nRejects")
         for reject in account["rejects"]:
             print(f"  {reject['rows']:>7}  {reject['stage']}: {reject['reason']}")
-    print("\nTime (job seconds; computed and remembered items)")
-    for rule, record in sorted(account["stages"].items(), key=lambda item: -item[1]["seconds"])[:10]:
-        items = (
-            f"{record['computed']:.0f} computed, {record['remembered']:.0f} remembered" if "computed" in record else ""
-        )
-        print(f"  {record['seconds']:>9.1f}  {rule:<16} {items}")
+    heads = ("computed", "remembered", "job s", "CPU-hours", "GPU-hours", "s a pair")
+    print(f"\n{'Cost of all runs':<18} " + " ".join(f"{head:>10}" for head in heads))
+    for rule, record in sorted(account["stages"].items(), key=lambda item: -item[1]["seconds"]):
+        if "computed" in record:
+            print(f"  {rule:<16} " + " ".join(f"{cell:>10}" for cell in _cells(record)))
     print(f"\nPairs    {results / 'meta.csv'}\nClips    {results / 'clips'}/\nRejects  {results / 'rejects.csv'}")
     print(f"Tables   {results / 'tables'}/\nAccount  {results / 'run.json'}\n")
+
+
+def _cells(record: dict) -> list[str]:
+    kind = "gpu" if record["gpu_hours"] else "cpu"
+    a_pair = record.get(f"{kind}_seconds_per_pair")
+    hours = [f"{record[name]:.3f}" if record[name] else "-" for name in ("cpu_hours", "gpu_hours")]
+    counts = [f"{record[name]:.0f}" for name in ("computed", "remembered", "seconds")]
+    return [*counts, *hours, "-" if a_pair is None else f"{a_pair:.2f} {kind.upper()}"]
 
 
 if __name__ == "__main__":
