@@ -4,9 +4,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 from clipmill import frames
 from clipmill.tables import number
 from skimage import data
+
+# As in a rank: the launcher gives each its share of the CPUs.
+torch.set_num_threads(1)
 
 NAMES = ("astronaut", "chelsea", "coffee", "rocket")
 

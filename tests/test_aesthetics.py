@@ -60,9 +60,8 @@ def test_each_real_head_gives_what_plain_matrices_give(shared, name, width):
     path = shared / "weights" / name
     vectors = unit_vectors(50, width)
     scores = aesthetics.load_head(path, width)(torch.from_numpy(vectors).float()).numpy()
-    np.testing.assert_allclose(
-        scores, plain(torch.load(path, map_location="cpu", weights_only=True), vectors), atol=1e-4
-    )
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    np.testing.assert_allclose(scores, plain(state, vectors), atol=1e-4)
 
 
 def test_a_head_for_another_width_is_named_with_both_widths(shared):
@@ -106,9 +105,8 @@ def test_the_score_of_a_clip_is_the_mean_or_the_least_of_its_frames(clip, head, 
     for reduce, function in (("mean", np.mean), ("min", np.min)):
         made = run(ScoreAesthetic, settings(clip, head, frames=[0, 0.5, 1], reduce=reduce), tmp_path, rows, 4)
         for at, values in enumerate(made):
-            assert float(values["aes"]) == pytest.approx(
-                function([float(some[at]["aes"]) for some in single]), abs=2e-4
-            )
+            expected = function([float(some[at]["aes"]) for some in single])
+            assert float(values["aes"]) == pytest.approx(expected, abs=2e-4)
 
 
 @pytest.mark.parametrize("model", ["tiny", "photometric"])

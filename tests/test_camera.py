@@ -216,8 +216,8 @@ def row(name, start, end, fps):
     [
         # A black-and-white film; two men before a garden. Pillars left and right.
         ("mpy_chaplin.mp4", 25, 0, 6, "static"),
-        # A webcam; a cook moves before it, first close, then further away.
-        ("decord_flipping_a_pancake.mkv", 30, 1, 7, "static"),
+        # A webcam; a cook moves before it, close, then further away; at the end an arm fills the picture.
+        ("decord_flipping_a_pancake.mkv", 30, 0, 10.3, "static"),
         # From the clouds down to the meadow.
         ("mpy_big_buck_bunny_0_30.webm", 24, 2.5, 8, "tilt_down"),
         # A bird sings and flaps before a sky.

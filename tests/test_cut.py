@@ -22,7 +22,7 @@ ENCODED = {
     "open gop.ts": "-c:v libx264 -bf 3 -x264-params open-gop=1:keyint=30:scenecut=0",
     "hevc.mkv": "-c:v libx265 -preset ultrafast -x265-params keyint=30:open-gop=1:log-level=none",
     "mpeg2.mpg": "-c:v mpeg2video -q:v 3 -g 15 -bf 2",
-    "b frames without times.avi": "-c:v libx264 -bf 3 -g 40",
+    "b frames without times.avi": "-c:v libx264 -bf 3 -g 25",
     "vp9.webm": "-c:v libvpx-vp9 -crf 20 -b:v 0 -cpu-used 8 -g 40 -c:a libopus",
     "picture.gif": "-an",
     "start offset.mp4": "-c:v libx264 -output_ts_offset 5.5",
@@ -69,7 +69,7 @@ def test_frames_are_right_where_seeking_is_hard(plain, tmp_path, name):
     ffmpeg("-i", plain, *ENCODED[name].split(), tmp_path / name)
     truth = numbers(tmp_path / name)
     assert truth == list(range(COUNT))
-    check(Scanned(tmp_path / name, tmp_path), truth, SPANS[3:])
+    check(Scanned(tmp_path / name, tmp_path), truth, [(48, 49), (60, 61), (75, 110)])
 
 
 def test_frames_hidden_by_an_edit_list_are_no_frames(plain, tmp_path):

@@ -163,10 +163,10 @@ def test_raft_is_torchvisions_on_frames_of_320x576_scaled_to_1(raft):
 
 
 def test_raft_scores_are_the_same_for_any_batch(raft, tmp_path):
-    rows = clips(tmp_path, 3)
+    rows = clips(tmp_path, 2)
     settings = {"model": "raft_small", "weights": str(raft), "seconds": 0.5}
-    by_batch = [run(ScoreFlow, settings, tmp_path, rows, batch) for batch in (1, 2, 16)]
-    assert by_batch[0] == by_batch[1] == by_batch[2]
+    by_batch = [run(ScoreFlow, settings, tmp_path, rows, batch) for batch in (1, 16)]
+    assert by_batch[0] == by_batch[1]
     assert all(float(values["flow"]) > 0 for values in by_batch[0])
 
 

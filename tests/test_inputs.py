@@ -1,6 +1,7 @@
 """Whatever lies in the folder, every file is a row or a reject, and a user's mistake is a plain message."""
 
 import csv
+import os
 import shutil
 import subprocess
 import sys
@@ -105,7 +106,7 @@ def test_names_of_every_kind(tmp_path, shared):
         with open(path, "ab") as file:
             file.write(b"\0\0\0\x10free" + number.to_bytes(8, "big"))
     (mill.videos / "broken link.mp4").symlink_to("nowhere.mp4")
-    Path(bytes(mill.videos) + b"/latin \xe9.mp4").write_bytes(b"x")
+    (mill.videos / os.fsdecode(b"latin \xe9.mp4")).write_bytes(b"x")
     mill.run()
     assert {row["relpath"] for row in table(mill.results / "meta.csv")} == set(NAMES)
     assert {row["relpath"]: row["reason"] for row in table(mill.results / "rejects.csv")} == {

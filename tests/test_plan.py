@@ -32,12 +32,17 @@ class Phase:
         self.rows = rows
         tables.write(self.table, COLUMNS, rows)
 
+    @property
+    def tenth(self) -> float:
+        """Minutes of a tenth of the work of score_ocr on the whole table."""
+        return sum(seconds("score_ocr", row) for row in self.rows) / 600
+
     def memo(self, step: str, ids=(), fault="") -> str:
         held = [{"id": identity, "key": "k", "fault": fault} for identity in ids]
         Memo(self.folder / step, ()).write(held)
         return f"{step}={self.folder / step}"
 
-    def plan(self, *steps, minutes=1.0, most=100) -> list[dict]:
+    def plan(self, *steps, minutes, most=100) -> list[dict]:
         """Run the script; the manifest's rows."""
         command = ["plan", "--table", self.table, "--manifest", self.folder / "plan" / "manifest.csv"]
         command += ["--minutes", minutes, "--max", most, *(["--steps", *steps] if steps else [])]
@@ -75,7 +80,7 @@ def test_ranges_are_about_as_long_as_asked():
 
 def test_shards_concatenate_to_the_table(tmp_path):
     phase = Phase(tmp_path, clips(200))
-    manifest = phase.plan(phase.memo("score_ocr"), minutes=1)
+    manifest = phase.plan(phase.memo("score_ocr"), minutes=phase.tenth)
     assert len(manifest) == pytest.approx(10, abs=1)
     shards = phase.shards(manifest)
     assert [row for shard in shards for row in shard] == phase.rows
@@ -85,7 +90,7 @@ def test_shards_concatenate_to_the_table(tmp_path):
 
 def test_an_empty_table_is_one_empty_shard(tmp_path):
     phase = Phase(tmp_path, [])
-    (shard,) = phase.plan(phase.memo("score_ocr"))
+    (shard,) = phase.plan(phase.memo("score_ocr"), minutes=1)
     assert (shard["items"], phase.shards([shard])) == ("0", [[]])
 
 
@@ -95,7 +100,7 @@ def test_the_work_that_is_left_decides(tmp_path):
         folder.mkdir()
         phase = Phase(folder, clips(200))
         ocr = phase.memo("score_ocr", [row["id"] for row in phase.rows[:remembered]])
-        return len(phase.plan(ocr, *map(phase.memo, steps), minutes=1))
+        return len(phase.plan(ocr, *map(phase.memo, steps), minutes=phase.tenth))
 
     assert (count(200), count(190)) == (1, 1)
     assert (count(100), count(0)) == (pytest.approx(5, abs=1), pytest.approx(10, abs=1))
@@ -105,7 +110,7 @@ def test_the_work_that_is_left_decides(tmp_path):
 def test_an_item_costs_the_dearest_step_that_it_lacks(tmp_path):
     phase = Phase(tmp_path, clips(100))
     ocr, flow = phase.memo("score_ocr"), phase.memo("score_flow")
-    together, alone = phase.plan(ocr, flow, minutes=0.5), phase.plan(ocr, minutes=0.5)
+    together, alone = phase.plan(ocr, flow, minutes=phase.tenth), phase.plan(ocr, minutes=phase.tenth)
     assert [row["first"] for row in together] == [row["first"] for row in alone]
     assert seconds("score_ocr", phase.rows[0]) > seconds("score_flow", phase.rows[0])
 
@@ -113,27 +118,27 @@ def test_an_item_costs_the_dearest_step_that_it_lacks(tmp_path):
 def test_faults_that_are_tried_again_are_work(tmp_path):
     phase = Phase(tmp_path, clips(200))
     everyone = [row["id"] for row in phase.rows]
-    assert len(phase.plan(phase.memo("score_ocr", everyone, fault="unexpected"), minutes=1)) > 5
+    assert len(phase.plan(phase.memo("score_ocr", everyone, fault="unexpected"), minutes=phase.tenth)) > 5
 
 
 def test_the_same_question_has_the_same_answer_whatever_is_remembered_since(tmp_path):
     phase = Phase(tmp_path, clips(200))
     memo = phase.memo("score_ocr")
-    first = phase.plan(memo, minutes=1)
+    first = phase.plan(memo, minutes=phase.tenth)
     files = {path: path.stat().st_mtime_ns for path in (tmp_path / "plan").glob("0*.csv")}
     phase.memo("score_ocr", [row["id"] for row in phase.rows])
-    assert phase.plan(memo, minutes=1) == first
+    assert phase.plan(memo, minutes=phase.tenth) == first
     assert {path: path.stat().st_mtime_ns for path in files} == files
-    assert len(phase.plan(memo, minutes=2)) == 1
+    assert len(phase.plan(memo, minutes=2 * phase.tenth)) == 1
 
 
 def test_another_question_has_a_new_answer_and_leaves_unchanged_shards_alone(tmp_path):
     phase = Phase(tmp_path, clips(200))
     memo = phase.memo("score_ocr")
-    phase.plan(memo, minutes=1)
+    phase.plan(memo, minutes=phase.tenth)
     files = {path.name: path.stat().st_ino for path in (tmp_path / "plan").glob("0*.csv")}
     phase.write([*clips(199), {**clips(200)[199], "resolution": "9"}])
-    phase.plan(memo, minutes=1)
+    phase.plan(memo, minutes=phase.tenth)
     changed = [name for name, inode in files.items() if (tmp_path / "plan" / name).stat().st_ino != inode]
     assert changed == [max(files)]
 
@@ -141,9 +146,9 @@ def test_another_question_has_a_new_answer_and_leaves_unchanged_shards_alone(tmp
 def test_a_lost_shard_is_written_again(tmp_path):
     phase = Phase(tmp_path, clips(100))
     memo = phase.memo("score_ocr")
-    before = phase.plan(memo, minutes=1)
+    before = phase.plan(memo, minutes=phase.tenth)
     (tmp_path / "plan" / "00001.csv").unlink()
-    after = phase.plan(memo, minutes=1)
+    after = phase.plan(memo, minutes=phase.tenth)
     assert [row for shard in phase.shards(after) for row in shard] == phase.rows
     assert after == before
 
@@ -153,7 +158,7 @@ def test_the_manifest_comes_last(tmp_path):
     (tmp_path / "plan").mkdir()
     (tmp_path / "plan" / "00000.csv").mkdir()
     with pytest.raises(OSError, match="00000"):
-        phase.plan(phase.memo("score_ocr"))
+        phase.plan(phase.memo("score_ocr"), minutes=1)
     assert not (tmp_path / "plan" / "manifest.csv").exists()
     assert not (tmp_path / "plan" / "plan.json").exists()
 

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -20,7 +21,7 @@ try:
 except ConfigError as error:
     raise WorkflowError(str(error))
 
-os.environ |= {"CLIPMILL_MODELS": config["models"]}
+os.environ |= {"CLIPMILL_MODELS": config["models"], "CLIPMILL_SCRATCH": config["scratch"] or ""}
 
 R = config["results"].rstrip("/")
 SCORERS = [f"score_{name}" for name, block in config["score"].items() if block["enabled"]]

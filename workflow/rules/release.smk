@@ -33,10 +33,11 @@ def estimate():
         given = {step: workflow.get_rule(step).resources.get("gpu") for phase in STEPS for step in STEPS[phase]}
         gpus = {step: gpu.value for step, gpu in given.items() if gpu and not gpu.is_evaluable()}
         steps = {phase: {step: memo(step) for step in STEPS[phase]} for phase in STEPS}
-        options = ["--results", R, "--videos", config["videos"], *(f"--{k}={v}" for k, v in config["shards"].items())]
-        options += ["--steps", json.dumps(steps), "--gpus", json.dumps(gpus)]
+        command = [sys.executable, "workflow/scripts/estimate.py"]
+        command += ["--results", R, "--videos", config["videos"], *(f"--{k}={v}" for k, v in config["shards"].items())]
+        command += ["--steps", json.dumps(steps), "--gpus", json.dumps(gpus)]
         sys.stdout.flush()
-        shell("python workflow/scripts/estimate.py {options:q}")
+        subprocess.run(command)
 
 
 # Snakemake has no hook for the end of a dry run.

@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="the list to write")
     args = parser.parse_args()
     os.environ["CLIPMILL_MODELS"] = str(args.models)
+    os.environ.pop("CLIPMILL_SCRATCH", None)  # of interest are the models themselves, not a node's copies
     listed = {}
     for block, settings in json.loads(args.settings).items():
         listed[block] = [record(need, args.models) for need in models.needed(block, settings)]

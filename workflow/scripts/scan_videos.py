@@ -87,11 +87,15 @@ class Scan:
         self.settings = step.settings["frames"]
         self.detector = DETECTORS[step.settings["detector"]](step.settings["detectors"][step.settings["detector"]])
         self.pts: list[int] = []
-        self.pictures: dict[int, tuple[float, bytes]] = {}
+        self.stored: set[int] = set()
         self.recent: deque = deque(maxlen=RECENT)
         self.size: tuple[int, int] | None = None
 
     def run(self) -> dict:
+        with frames.writing(self.target) as self.put:
+            return self.scan()
+
+    def scan(self) -> dict:
         with video.Reader(self.path) as reader:
             self.aspect, self.tick = reader.stream.sample_aspect_ratio, reader.tick
             if reader.container.format.name.endswith("_pipe"):
@@ -102,7 +106,6 @@ class Scan:
             average = reader.rate
         scenes = self.detector.scenes(len(self.pts))
         self.complete(scenes)
-        frames.write(self.target, self.pictures)
         duration = self.seconds(len(self.pts) - 1) + self.last
         return {
             "num_frames": len(self.pts),
@@ -143,17 +146,18 @@ class Scan:
                 self.keep(frame, image)
 
     def keep(self, frame: video.Frame, image: np.ndarray | None = None) -> None:
-        if frame.index not in self.pictures:
+        if frame.index not in self.stored:
             size = video.shrunk(self.size, self.settings["short_side"])
             jpeg = frames.encode(video.upright(frame.picture, size, image), self.settings["quality"])
-            self.pictures[frame.index] = (self.seconds(frame.index), jpeg)
+            self.put(frame.index, self.seconds(frame.index), jpeg)
+            self.stored.add(frame.index)
 
     def complete(self, scenes: list[Scene]) -> None:
         """Read again what a late detector left out: each scene has its first, its last and one more frame."""
         for begin, end in scenes:
-            between = any(begin < index < end - 1 for index in self.pictures)
+            between = any(begin < index < end - 1 for index in self.stored)
             wanted = {begin, end - 1} if between else {begin, (begin + end) // 2, end - 1}
-            missing = {index for index in wanted if begin <= index < end} - self.pictures.keys()
+            missing = {index for index in wanted if begin <= index < end} - self.stored
             if missing:
                 first, last = min(missing), max(missing)
                 with video.Reader(self.path) as reader:

@@ -51,6 +51,9 @@ def main() -> None:
     if args.show:
         show(json.loads((args.results / "run.json").read_text()), args.results)
         return
+    for path in args.results.rglob(".*.tmp"):  # of processes that were killed
+        if tables.stale(path):
+            path.unlink(missing_ok=True)
     counts = {name: count(args.results / path) for name, path in TABLES.items()}
     account = {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -52,7 +52,7 @@ SHAKE_ALLOWANCE = 0.02  # seconds x speed: a frame repeated by pulldown looks li
 JITTER_GUARD = 6.0  # times the median jitter: a shorter travel is a part of the shake
 SMOOTH = 0.25  # seconds, sigma of the low-pass: it halves 1 Hz; hands shake at 1-10 Hz
 MIN_CONFIDENCE = 0.55  # median share of the corners that agree: a clear majority moves as one
-MIN_MEASURED = 0.35  # share in one step; with fewer, its speed is taken from its neighbours
+MIN_MEASURED = 0.5  # share in one step: with no majority, its speed is taken from its neighbours
 MIN_DURATION = 0.25  # seconds; shorter clips show no movement
 
 # Corners and flow, for pictures with a short side of about 270 pixels.

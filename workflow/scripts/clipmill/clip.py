@@ -1,5 +1,6 @@
 """open_clip models: pictures and captions as unit vectors, always in batches of one fixed shape."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ class Clip:
     def __init__(self, settings: dict, key: str, device: str = "cpu", rows: int = 32):
         import open_clip
         import torch
+        from torchvision.transforms import Compose, Normalize, ToTensor
 
         path = models.resolve_clip(settings["model"], settings["pretrained"], key=f"{key}.pretrained")
         if path.is_dir() and not (path / "open_clip_config.json").is_file():
@@ -30,19 +32,26 @@ class Clip:
         name, weights = (f"local-dir:{path}", None) if path.is_dir() else (settings["model"], str(path))
         if device != "cpu":
             torch.set_float32_matmul_precision("high")
-        self.model, _, self.transform = open_clip.create_model_and_transforms(name, weights, device=device)
+        self.model, _, transform = open_clip.create_model_and_transforms(name, weights, device=device)
         self.model.eval()
+        # A picture stays in bytes until it is on the GPU: a quarter of the memory to fill and to carry over.
+        numbers = ToTensor, Normalize
+        self.geometry = Compose([part for part in transform.transforms if not isinstance(part, numbers)])
+        self.normalize = next(part for part in transform.transforms if isinstance(part, Normalize))
         self.tokenizer = open_clip.get_tokenizer(name)
         self.width = open_clip.get_model_config(name)["embed_dim"]
-        normalised = {"normalize": True}
-        self._images = Batches(lambda batch: self.model.encode_image(batch, **normalised), rows, device)
-        self._texts = Batches(lambda batch: self.model.encode_text(batch, **normalised), rows, device)
+        self._images = Batches(self._encode, rows, device)
+        self._texts = Batches(lambda batch: self.model.encode_text(batch, normalize=True), rows, device)
 
     def prepare(self, frame: np.ndarray):
-        """A frame (HxWx3 RGB uint8) as the image tower's input: a CPU tensor (3, H, W)."""
+        """A frame (HxWx3 RGB uint8) at the image tower's size: a CPU tensor (3, H, W) of bytes."""
+        import torch
         from PIL import Image
 
-        return self.transform(Image.fromarray(frame))
+        return torch.from_numpy(np.array(self.geometry(Image.fromarray(frame)))).permute(2, 0, 1)
+
+    def _encode(self, batch):
+        return self.model.encode_image(self.normalize(batch.float() / 255), normalize=True)
 
     def tokens(self, text: str):
         """A text as the text tower's input: a CPU tensor (context,). Cut off where it is longer: see `fits`."""
@@ -84,8 +93,6 @@ def write_folder(folder: Path, model: str, tag: dict, weights: Path) -> None:
     `tag` is open_clip's own record of the pretrained weights: how pictures are normalised, and whether the model was
     trained with QuickGELU.
     """
-    import json
-
     import open_clip
 
     config = open_clip.get_model_config(model) | {"quick_gelu": bool(tag.get("quick_gelu", False))}

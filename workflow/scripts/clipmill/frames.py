@@ -3,9 +3,10 @@
 `scan_videos` writes it in its one pass; a picture's name is `<frame, 8 digits>-<microseconds, 10 digits or more>.jpg`.
 """
 
+import contextlib
 import zipfile
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,8 @@ import numpy as np
 from clipmill import video
 from clipmill.step import ItemError
 from clipmill.tables import whole
+
+cv2.setNumThreads(1)  # a step's threads work on items side by side
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,18 @@ def name(index: int, seconds: float) -> str:
     return f"{index:08d}-{round(seconds * 1e6):010d}.jpg"
 
 
-def write(path: Path, pictures: dict[int, tuple[float, bytes]]) -> None:
-    """Write a store: frame number -> (seconds, JPEG bytes)."""
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[Callable[[int, float, bytes], None]]:
+    """Write a store by calls of (frame number, seconds, JPEG bytes), each number once: no picture stays in memory."""
     with whole(path, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        yield lambda index, seconds, jpeg: archive.writestr(zipfile.ZipInfo(name(index, seconds)), jpeg)
+
+
+def write(path: Path, pictures: dict[int, tuple[float, bytes]]) -> None:
+    """Write a small store: frame number -> (seconds, JPEG bytes)."""
+    with writing(path) as put:
         for index, (seconds, jpeg) in sorted(pictures.items()):
-            archive.writestr(zipfile.ZipInfo(name(index, seconds)), jpeg)
+            put(index, seconds, jpeg)
 
 
 def encode(image: np.ndarray, quality: int) -> bytes:

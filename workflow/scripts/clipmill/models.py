@@ -4,10 +4,14 @@
 comes from the environment variable CLIPMILL_MODELS) and never the network.
 """
 
+import fcntl
 import hashlib
 import json
 import os
 import re
+import shutil
+import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -71,11 +75,11 @@ class Need:
         return "local" if local else "hub"
 
     def path(self) -> Path:
-        """Where it lies. Raises ModelMissing if it does not."""
+        """Where it lies, or this node's copy (see `near`). Raises ModelMissing if it does not."""
         place = self.place(root())
         if not place.exists():
             raise ModelMissing(self.key, place, fetched=self.kind in ("url", "hub", "open_clip"))
-        return place
+        return near(place)
 
     def place(self, folder: Path) -> Path:
         """Where it lies or will lie, `folder` being that of fetched models."""
@@ -92,6 +96,39 @@ class Need:
 def root() -> Path:
     """The folder of fetched models."""
     return Path(os.environ.get("CLIPMILL_MODELS", "models"))
+
+
+def near(place: Path) -> Path:
+    """The copy of a file or folder on this node's own disk, CLIPMILL_SCRATCH (in which ~ and $NAMES are expanded).
+
+    The first process of a node that asks makes it, the others wait; it is there as a whole or not at all, and a file
+    that changed gets a new one. Without that variable, and where the disk fails or is full, it is `place` itself.
+    """
+    scratch = os.path.expanduser(os.path.expandvars(os.environ.get("CLIPMILL_SCRATCH", "")))
+    if not scratch or "$" in scratch:
+        return place
+    folder = Path(scratch) / "clipmill-models"
+    copy = folder / hashlib.blake2b(repr(_state(place.absolute())).encode(), digest_size=6).hexdigest() / place.name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(folder / f"{copy.parent.name}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not copy.exists():
+                with tempfile.TemporaryDirectory(dir=folder) as started:
+                    target = Path(started, "whole", place.name)
+                    target.parent.mkdir()
+                    (shutil.copytree if place.is_dir() else shutil.copyfile)(place, target)
+                    target.parent.replace(copy.parent)
+    except OSError as error:
+        print(f"scratch: {place} is read where it is: {error}", file=sys.stderr)
+        return place
+    return copy
+
+
+def _state(place: Path) -> list[list]:
+    """Name, size and time of a file, or of each file of a folder."""
+    files = [place] if place.is_file() else sorted(place.rglob("*"))
+    return [[str(file), *_size_and_time(file)] for file in files if file.is_file()]
 
 
 def resolve(source: str, settings: dict, key: str = "model") -> Path:
@@ -148,9 +185,7 @@ def _of_block(block: str, model: str, settings: dict) -> Iterator[Need]:
 def state(blocks: dict[str, dict | str]) -> list[list]:
     """Name, size and time of each local file that the configuration's blocks name: it changes when one is replaced."""
     needs = [need for block, settings in blocks.items() for need in needed(block, settings) if need.kind == "local"]
-    places = [Path(need.source) for need in needs]
-    files = [file for place in places for file in ([place] if place.is_file() else sorted(place.rglob("*")))]
-    return [[str(file), *_size_and_time(file)] for file in files]
+    return [entry for need in needs for entry in _state(Path(need.source))]
 
 
 def weights_in(folder: Path) -> list[Path]:

@@ -6,6 +6,8 @@ import numpy as np
 
 TEXT, LINK, LOW, MIN_SIZE = 0.7, 0.4, 0.4, 20
 """EasyOCR's defaults: least score of a text's core, of a link between letters, of its rim; least side in pixels."""
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""ImageNet's, by which CRAFT takes its pictures."""
 RIM = 0.07
 """What the detector's boxes reach beyond the letters on each side, as a share of a box's shorter side. Measured on
 rendered words of 20-120 px at canvas 640 and 960, and taken off."""
@@ -19,7 +21,7 @@ def covered(boxes: list, height: int, width: int) -> float:
 
 
 class Prepared(NamedTuple):
-    """A frame as the detector takes it: `tensor` (3, H, W) padded to 32, and its own `height` and `width` in it."""
+    """A frame as the detector takes it: `tensor` (3, H, W) of bytes, padded to 32, and its own `height` and `width` in it."""
 
     tensor: object
     height: int
@@ -46,20 +48,24 @@ class EasyOcr:
         weights = torch.load(models.packaged("easyocr"), map_location="cpu", weights_only=True)
         self.network.load_state_dict(copyStateDict(weights))
         self.network.to(device).eval()
-        self.batches = Batches(lambda batch: self.network(batch)[0], settings["batch"], device, single=True)
+        self.batches = Batches(self._run, settings["batch"], device, single=True)
 
     def prepare(self, frame: np.ndarray) -> Prepared:
         """A frame (HxWx3 RGB uint8), made smaller to the canvas if it is larger."""
         import cv2
         import torch
-        from easyocr.imgproc import normalizeMeanVariance
 
         scale = self.canvas / max(frame.shape[:2])
         if scale < 1:
             frame = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         height, width = frame.shape[:2]
-        padded = np.pad(normalizeMeanVariance(frame), ((0, -height % 32), (0, -width % 32), (0, 0)))
-        return Prepared(torch.from_numpy(padded.transpose(2, 0, 1).astype(np.float32)), height, width)
+        padded = np.pad(frame, ((0, -height % 32), (0, -width % 32), (0, 0)))
+        return Prepared(torch.from_numpy(padded.transpose(2, 0, 1)), height, width)
+
+    def _run(self, batch):
+        from torchvision.transforms.functional import normalize
+
+        return self.network(normalize(batch.float() / 255, MEAN, DEVIATION))[0]
 
     def read(self, prepared: list[Prepared]) -> list[tuple[int, float]]:
         """For each prepared frame: number of text boxes, share (0-1) of the picture that they cover."""

@@ -47,7 +47,7 @@ class Ranks:
             return value
         if self.rank == 0:
             self._store.set(name, value)
-        return self._store.get(name).decode()
+        return self._come(name).decode()
 
     def wait(self, name: str) -> None:
         """Return when all ranks have come to `name`."""

@@ -169,7 +169,6 @@ class _Job:
 
     def run(self) -> None:
         known = self.recall(faults=False)
-        self.ranks.wait("recalled")  # before any rank writes: all must see the same rows missing, in the same batches
         open_rows = [row for row in self.rows if not tables.is_reject(row)]
         # One rank's word: another one may have looked later, when more was remembered, and count batches differently.
         mine = [row["id"] for row in open_rows if self.key(row) not in known]
@@ -254,8 +253,8 @@ class _Job:
         except (OSError, MemoryError):
             raise
         except Exception as error:
-            if len(rows) == 1 or isinstance(error, ItemError):
-                return [error] * len(rows)
+            if len(rows) == 1:
+                return [error]
         middle = len(rows) // 2
         halves = (slice(None, middle), slice(middle, None))
         return [result for half in halves for result in self.attempt(rows[half], prepared[half])]
