@@ -21,14 +21,14 @@ from slurm_lab import LAB, Site, cluster
 pytestmark = pytest.mark.slurm_faults
 LIMIT = 900
 RANKS = 2
-# 300 clips of a second, of which every frame is compared with the next: two minutes of work for one core.
+# Clips of a second, of which every frame is compared with the next: more than a minute of work for one core.
 SLOW = {
     "frames": {"fps": 25},
     "clips": {"max_seconds": 1.0},
     "score": {"flow": {"seconds": 0.04}},
     "camera": {"enabled": False},
 }
-CLIPS = 300
+CLIPS = 200
 FLUSH = 5
 KEEP = "        self.computed += 1\n"
 # Every clip that score_flow computes is noted; where a file says so, a rank takes 1.5 GB after its tenth one.

@@ -11,12 +11,14 @@ checkpoint plan_captions:
     benchmark:
         f"{R}/benchmarks/plan_captions.tsv"
     threads: 1
+    resources:
+        devices=1,
     params:
         code=fingerprint("plan"),
         options=plan_options("captions"),
     shell:
         "python workflow/scripts/plan.py --table {input.table:q} --manifest {output.manifest:q} {params.options}"
-        " > {log:q} 2>&1"
+        " --devices {resources.devices} > {log:q} 2>&1"
 
 
 use rule score_aesthetic as caption_clips with:

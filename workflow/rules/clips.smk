@@ -11,12 +11,14 @@ checkpoint plan_clips:
     benchmark:
         f"{R}/benchmarks/plan_clips.tsv"
     threads: 1
+    resources:
+        devices=1,
     params:
         code=fingerprint("plan"),
         options=plan_options("clips"),
     shell:
         "python workflow/scripts/plan.py --table {input.table:q} --manifest {output.manifest:q} {params.options}"
-        " > {log:q} 2>&1"
+        " --devices {resources.devices} > {log:q} 2>&1"
 
 
 rule score_aesthetic:

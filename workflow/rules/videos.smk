@@ -31,12 +31,15 @@ checkpoint plan_videos:
     benchmark:
         f"{R}/benchmarks/plan_videos.tsv"
     threads: 1
+    # Not a parameter, by which a run on another machine would plan again what is planned.
+    resources:
+        devices=1,
     params:
         code=fingerprint("plan"),
         options=plan_options("videos"),
     shell:
         "python workflow/scripts/plan.py --table {input.table:q} --manifest {output.manifest:q} {params.options}"
-        " > {log:q} 2>&1"
+        " --devices {resources.devices} > {log:q} 2>&1"
 
 
 rule scan_videos:

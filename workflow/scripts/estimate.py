@@ -28,9 +28,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, required=True, help="the results folder")
     parser.add_argument("--videos", required=True, help="the folder or CSV of videos")
-    parser.add_argument("--minutes", type=float, required=True, help="the work that a job should hold")
+    parser.add_argument("--minutes", type=float, required=True, help="how long a job should last")
     parser.add_argument("--max", type=int, required=True, help="the most jobs of a rule")
     parser.add_argument("--steps", type=json.loads, required=True, help="JSON: phase -> step -> its memo folder")
+    parser.add_argument("--devices", type=json.loads, default={}, help="JSON: phase -> GPUs or cores that share a job")
     parser.add_argument("--gpus", type=json.loads, default={}, help="JSON: step -> GPUs of its job")
     args = parser.parse_args()
     show(args, rates(args.results))
@@ -85,7 +86,7 @@ def show(args: argparse.Namespace, measured: dict) -> None:
         missing = {step: [TYPICAL] * 1000 if rows is None else _missing(rows, memo) for step, memo in steps.items()}
         hours = {step: cost(step, missing[step], args.gpus.get(step, 0), measured) for step in steps}
         longest = max(each["work"] for each in hours.values())
-        shards = max(1, min(args.max, round(longest * 60 / args.minutes + 0.5)))
+        shards = max(1, min(args.max, round(longest * 60 / args.minutes / max(1, args.devices.get(phase, 1)) + 0.5)))
         for step in steps:
             known = None if rows is None else (len(missing[step]), len(rows) - len(missing[step]))
             counts = (*known, min(known[0], shards)) if known else ("", "", "")

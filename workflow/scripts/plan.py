@@ -29,16 +29,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--table", type=Path, required=True, help="the table to cut into shards")
     parser.add_argument("--manifest", type=Path, required=True, help="the list of shards to write, last of all")
-    parser.add_argument("--minutes", type=float, required=True, help="the work that a shard should hold")
+    parser.add_argument("--minutes", type=float, required=True, help="how long a shard's job should last")
+    parser.add_argument("--devices", type=int, default=1, help="GPUs (or cores) of a job, which share a shard")
     parser.add_argument("--max", type=int, required=True, help="the most shards")
     parser.add_argument("--steps", nargs="+", default=[], metavar="STEP=MEMO", help="the phase's steps and their memos")
     args = parser.parse_args()
     memos = [step.partition("=")[::2] for step in args.steps]
     folder = args.manifest.parent
-    question = digest(file_digest(args.table), args.minutes, args.max, memos)
+    target = args.minutes * 60 * args.devices
+    question = digest(file_digest(args.table), target, args.max, memos)
     shards = answered(folder / "plan.json", question)
     if shards is None:
-        shards = write_shards(args.table, folder, ranges(costs(args.table, memos), args.minutes * 60, args.max))
+        shards = write_shards(args.table, folder, ranges(costs(args.table, memos), target, args.max))
         tables.write_if_changed(folder / "plan.json", json.dumps({"question": question, "shards": shards}, indent=1))
     tables.write(args.manifest, ("shard", "first", "last", "items", "seconds"), shards)
     print(f"plan: {sum(s['items'] for s in shards)} items in {len(shards)} shards", file=sys.stderr)
