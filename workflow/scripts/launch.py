@@ -49,11 +49,11 @@ def main() -> int:
         return supervise([sys.executable, args.script, *args.arguments], environment, lambda process: [process])
     # --standalone: a free port and an id of its own, so that two jobs on one node never meet. The addresses are given
     # because looking up the node's own name fails or stalls on many clusters.
-    environment |= {"GLOO_SOCKET_IFNAME": "lo", "TORCHELASTIC_SIGNALS_TO_HANDLE": "SIGQUIT"}
+    environment["GLOO_SOCKET_IFNAME"] = "lo"
     environment["TORCH_ELASTIC_SHUTDOWN_TIMEOUT"] = "25"  # SLURM itself waits for 30 seconds (KillWait)
     with tempfile.TemporaryDirectory() as errors:
         torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1"]
-        torchrun += [f"--nproc-per-node={ranks}", f"--log-dir={errors}"]
+        torchrun += [f"--nproc-per-node={ranks}", f"--log-dir={errors}", "--signals-to-handle=SIGQUIT"]
         command = [*torchrun, __file__, "--as-rank", args.script, *args.arguments]
         return supervise(command, environment, psutil.Process.children, preexec_fn=ignore_stop)
 
