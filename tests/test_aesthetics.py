@@ -1,6 +1,12 @@
 """Aesthetic scores: LAION's heads on open_clip models are computed as their authors define them; the embedded score
 ranks a picture above the same picture made worse."""
 
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import cv2
 import numpy as np
 import open_clip
@@ -12,6 +18,7 @@ from score_aesthetic import ScoreAesthetic
 from stored import clips, photograph, run
 from tiny_clip import WIDTH, tiny_clip
 
+SCRIPTS = Path(__file__).resolve().parents[1] / "workflow" / "scripts"
 MLP = (WIDTH, 16, 8, 8, 4, 1)
 HEADS = {
     "sac+logos+ava1-l14-linearMSE.pth": 768,
@@ -115,6 +122,23 @@ def test_scores_are_the_same_for_any_batch(clip, head, tmp_path, model):
     by_batch = [run(ScoreAesthetic, settings(clip, head, model=model), tmp_path, rows, batch) for batch in (1, 4, 16)]
     assert by_batch[0] == by_batch[1] == by_batch[2]
     assert len({values["aes"] for values in by_batch[0]}) > 3
+
+
+def test_three_ranks_give_the_table_of_one_process(clip, head, tmp_path):
+    rows = clips(tmp_path)
+    with open(tmp_path / "shard.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    given = {"table": tmp_path / "shard.csv", "out": tmp_path / "work" / "aes" / "shard.csv", "memo": tmp_path / "memo"}
+    given |= {"results": tmp_path, "videos": tmp_path, "store": tmp_path}
+    given |= {"settings": json.dumps(settings(clip, head, batch=1))}
+    options = [str(text) for name, value in given.items() for text in (f"--{name}", value)]
+    launch = [sys.executable, SCRIPTS / "launch.py", "--ranks", "3", "--threads", "3", SCRIPTS / "score_aesthetic.py"]
+    subprocess.run([*launch, *options], check=True)
+    with open(given["out"], newline="") as file:
+        scored = [{"aes": row["aes"]} for row in csv.DictReader(file)]
+    assert scored == run(ScoreAesthetic, settings(clip, head), tmp_path, rows, 4)
 
 
 @pytest.mark.parametrize("gone", ["open_clip_config.json", "open_clip_model.safetensors"])

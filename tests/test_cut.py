@@ -314,10 +314,25 @@ def test_a_source_that_is_no_video_any_more_is_a_fault_and_a_missing_one_is_the_
 def test_what_was_written_is_read_back(plain, tmp_path):
     (row,) = Scanned(plain, tmp_path).cut()
     size = row["cut_height"], row["cut_width"]
-    assert read_back(str(row["file"]), COUNT, size, {}) == size
+    assert read_back(str(row["file"]), COUNT, size, 25) == 25
     for count, wrong in [(COUNT - 1, size), (COUNT, (size[0], size[1] + 2))]:
         with pytest.raises(ItemError):
-            read_back(str(row["file"]), count, wrong, {})
+            read_back(str(row["file"]), count, wrong, 25)
+
+
+def test_the_rate_of_a_clip_is_its_own_where_the_videos_varies(tmp_path):
+    stamps = [number / 30 for number in range(30)] + [1 + number / 10 for number in range(30)]
+    write(tmp_path / "a.mp4", 60, 30, SIZE, timestamps=stamps)
+    source = Scanned(tmp_path / "a.mp4", tmp_path)
+    rows = source.cut([source.clip(0, 30), source.clip(30, 60)])
+    assert [row["cut_fps"] for row in rows] == [pytest.approx(30, abs=0.1), pytest.approx(10, abs=0.1)]
+
+
+def test_the_rate_of_a_clip_is_that_of_its_video_where_that_is_constant(tmp_path):
+    write(tmp_path / "a.mkv", 40, Fraction(24000, 1001), SIZE)
+    source = Scanned(tmp_path / "a.mkv", tmp_path)
+    rows = source.cut([source.clip(*span) for span in [(0, 1), (1, 3), (3, 40)]])
+    assert [row["cut_fps"] for row in rows] == [23.976] * 3
 
 
 def test_an_image_is_copied_or_turned_and_made_smaller(tmp_path):

@@ -169,11 +169,13 @@ def test_an_open_clip_tag_becomes_a_folder_that_gives_the_same_model(tmp_path):
     given = {"model": "tiny-arch", "pretrained": str(tmp_path / "made")}
     made = Clip(given, "match")
     expected = open_clip.create_model("tiny-arch", str(source / "open_clip_model.safetensors"), force_quick_gelu=True)
-    picture = torch.randn(4, 3, 32, 32)
+    pictures = torch.randint(256, (4, 3, 32, 32), dtype=torch.uint8)
+    mean, deviation = torch.tensor(MEAN)[:, None, None], torch.tensor(STD)[:, None, None]
     with torch.no_grad():
-        torch.testing.assert_close(made.images(list(picture)), expected.eval().encode_image(picture, normalize=True))
+        vectors = expected.eval().encode_image((pictures / 255 - mean) / deviation, normalize=True)
+    torch.testing.assert_close(made.images(list(pictures)), vectors)
     plain = Clip(given | {"pretrained": str(source / "open_clip_model.safetensors")}, "match")
-    assert not torch.allclose(plain.images(list(picture)), made.images(list(picture)))
+    assert not torch.allclose(plain.images(list(pictures)), vectors)
 
 
 def test_a_local_file_or_folder_is_used_as_it_is(tmp_path):

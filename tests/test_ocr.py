@@ -98,17 +98,19 @@ def test_pictures_of_different_shapes_are_read_together_and_keep_their_order():
     assert together[0] != together[1] != together[2] == (0, 0)
 
 
-def test_a_tall_line_of_text_is_measured_at_the_canvas_and_not_at_the_size_of_the_video(detector):
-    picture, truth = written(TEXTS["two lines"], plain())
+def test_text_is_measured_at_the_canvas_and_not_at_the_size_of_the_video(detector):
+    picture, _ = written(TEXTS["two lines"], plain())
     larger = np.array(Image.fromarray(picture).resize((2 * WIDTH, 2 * HEIGHT), Image.BICUBIC))
-    assert detector.read([detector.prepare(larger)])[0][1] == pytest.approx(truth, rel=0.1)
+    few, many = (detector.read([detector.prepare(some)])[0] for some in (picture, larger))
+    assert few[0] == many[0]
+    assert few[1] == pytest.approx(many[1], rel=0.1)
 
 
 def test_scores_are_the_same_for_any_batch_and_the_fullest_frame_counts(tmp_path):
     rows = clips(tmp_path, 3)
     settings = SETTINGS | {"canvas": 192}
-    by_batch = [run(ScoreOcr, settings | {"frames": [0, 1]}, tmp_path, rows, batch) for batch in (1, 4, 16)]
-    assert by_batch[0] == by_batch[1] == by_batch[2]
+    by_batch = [run(ScoreOcr, settings | {"frames": [0, 1]}, tmp_path, rows, batch) for batch in (1, 4)]
+    assert by_batch[0] == by_batch[1]
     single = [run(ScoreOcr, settings | {"frames": [at]}, tmp_path, rows, 4) for at in (0, 1)]
     for at, values in enumerate(by_batch[0]):
         for name in ("ocr", "ocr_area"):

@@ -346,11 +346,10 @@ def test_two_ranks_that_are_told_to_stop_keep_what_they_computed(tmp_path):
     while not list(toy.results.glob("waiting.*")):
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.02)
-    began = time.monotonic()
     process.terminate()
     said = process.communicate(timeout=60)[0]
     assert process.returncode == 143, said
-    assert time.monotonic() - began < 20, "a rank that waits for another one must hear the signal, too"
+    assert "forcefully" not in said, "a rank that waits for another one must hear the signal, too"
     done = {note for note in toy.computed() if note not in ("load", "020")}
     assert len(halves(toy.run())) == 40
     assert not done & set(toy.computed())

@@ -129,9 +129,9 @@ class Cutting:
                     if frame.index == int(row["end_frame"]) - 1:
                         break
             count = clip.close()
-            size = read_back(file.name, count, clip.size, row)
+            fps = read_back(file.name, count, clip.size, clip.fps)
             bytes_ = Path(file.name).stat().st_size
-        return self.step.measured(path, count, size, clip.fps, bytes_)
+        return self.step.measured(path, count, clip.size, fps, bytes_)
 
 
 class Clip:
@@ -297,13 +297,19 @@ def place(samples: np.ndarray, part: np.ndarray, at: int) -> int:
     return at + part.shape[1]
 
 
-def read_back(path: str, count: int, size: tuple[int, int], row: dict) -> tuple[int, int]:
-    """The (height, width) of the file just written. Raises ItemError unless it decodes to `count` frames of `size`."""
+def read_back(path: str, count: int, size: tuple[int, int], fps: float) -> float:
+    """Frames a second of the file just written: `fps` where its times agree, else (variable rate) their mean.
+
+    Raises ItemError unless it decodes to `count` frames of `size` (height, width).
+    """
     with av.open(path) as container:
-        frames = [(frame.height, frame.width) for frame in container.decode(container.streams.video[0])]
-    if len(frames) != count or set(frames) != {size}:
-        raise ItemError("the clip does not read back", f"{len(frames)} frames of {count}, sizes {set(frames)}")
-    return size
+        frames = [((frame.height, frame.width), frame.time) for frame in container.decode(container.streams.video[0])]
+    sizes = {shown for shown, _ in frames}
+    if len(frames) != count or sizes != {size}:
+        raise ItemError("the clip does not read back", f"{len(frames)} frames of {count}, sizes {sizes}")
+    seconds = frames[-1][1] - frames[0][1]
+    agree = abs(seconds - (count - 1) / fps) <= max(0.01 * seconds, 0.002)  # a container may round to milliseconds
+    return fps if agree else (count - 1) / seconds
 
 
 if __name__ == "__main__":

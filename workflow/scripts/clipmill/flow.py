@@ -153,8 +153,10 @@ class UniMatch(Network):
             import ptlflow
         except ImportError as error:
             raise ImportError(
-                "score.flow.model: unimatch needs the package ptlflow, which is not installed: "
-                "`uv pip install --python .venv ptlflow`, or choose raft_large or dis"
+                "score.flow.model: unimatch needs the package ptlflow, which is not installed; choose raft_large "
+                "or dis, or install it beside the others as they are: uv pip install --no-deps ptlflow lightning "
+                "lightning-utilities pytorch-lightning torchmetrics jsonargparse typeshed-client docstring-parser "
+                "importlib-resources loguru einops"
             ) from error
         network = ptlflow.get_model("unimatch_sc2_ref6")
         network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True)["state_dict"])
@@ -163,7 +165,9 @@ class UniMatch(Network):
     def flow(self, first, second):
         import torch
 
-        return self.model({"images": torch.stack([first, second], dim=1) / 255})["flows"][:, 0]
+        # ptlflow's models take blue first.
+        images = torch.stack([first, second], dim=1).flip(2) / 255
+        return self.model({"images": images})["flows"][:, 0]
 
 
 def network(settings: dict, device: str = "cpu") -> Network:

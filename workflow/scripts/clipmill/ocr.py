@@ -21,7 +21,7 @@ def covered(boxes: list, height: int, width: int) -> float:
 
 
 class Prepared(NamedTuple):
-    """A frame as the detector takes it: `tensor` (3, H, W) of bytes, padded to 32, and its own `height` and `width` in it."""
+    """A frame as the detector takes it: `tensor` (3, H, W) of bytes, padded to 32; its own height and width in it."""
 
     tensor: object
     height: int
