@@ -1,5 +1,6 @@
 """With `scratch`, models are read from a copy on a node's own disk: the same bytes, made once, whole or not at all."""
 
+import resource
 import subprocess
 import sys
 
@@ -65,7 +66,22 @@ def test_a_copy_that_failed_midway_leaves_nothing_and_the_model_is_read_where_it
     assert "scratch" in capsys.readouterr().err
 
 
-def test_a_disk_that_cannot_be_written_costs_only_time(tmp_path, weights, monkeypatch):
+def test_a_disk_that_fills_up_costs_only_time(scratch, weights):
+    code = f"from clipmill import models; print(models.resolve({str(weights)!r}, {{}}))"
+    small = (resource.RLIMIT_FSIZE, (1000, 1000))
+    full = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT / "workflow/scripts",
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(*small),
+    )
+    assert full.stdout.strip() == str(weights)
+    assert "File too large" in full.stderr
+    assert not copies(scratch)
+
+
+def test_a_folder_that_cannot_be_made_costs_only_time(tmp_path, weights, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("CLIPMILL_SCRATCH", str(tmp_path / "file"))
     assert models.resolve(str(weights), {}) == weights

@@ -21,14 +21,14 @@ from slurm_lab import LAB, Site, cluster
 pytestmark = pytest.mark.slurm_faults
 LIMIT = 900
 RANKS = 2
-# Clips of a second, of which every frame is compared with the next: more than a minute of work for one core.
+# Clips of a second, of which every frame is compared with the next: about two minutes of work for one core.
 SLOW = {
-    "frames": {"fps": 25},
+    "frames": {"fps": 50},
     "clips": {"max_seconds": 1.0},
-    "score": {"flow": {"seconds": 0.04}},
+    "score": {"flow": {"seconds": 0.02}},
     "camera": {"enabled": False},
 }
-CLIPS = 200
+CLIPS = 150
 FLUSH = 5
 KEEP = "        self.computed += 1\n"
 # Every clip that score_flow computes is noted; where a file says so, a rank takes 1.5 GB after its tenth one.
@@ -70,7 +70,7 @@ def planned(slurm, tmp_path_factory):
     site.edit("clipmill/step.py", KEEP, NOTE)
     site.videos.mkdir()
     for number in range(2):
-        write(site.videos / f"video {number}.mp4", 25 * CLIPS // 2, 25, cuts=[50 * number])
+        write(site.videos / f"video {number}.mp4", 50 * CLIPS // 2, 50, cuts=[50 * number])
     (site.videos / "broken.mp4").write_bytes(b"this is no video" * 50)
     local(site, "--until", "score_aesthetic")
     return site
@@ -105,9 +105,9 @@ def local(site: Site, *args: str) -> None:
     subprocess.run(Mill.command(site, *args), cwd=site.folder, check=True, capture_output=True)
 
 
-def profile(site: Site, resources: str) -> None:
-    """Give score_flow these resources in the place of the profile's; `gpu` and the partition stand."""
-    site.site("score_flow: *gpu_rule", f"score_flow: {{slurm_partition: gpu, gpu: {RANKS}, {resources}}}")
+def profile(site: Site, resources: str, gpus: int = RANKS, partition: str = "gpu") -> None:
+    """Give score_flow these resources in the place of the profile's."""
+    site.site("score_flow: *gpu_rule", f"score_flow: {{slurm_partition: {partition}, gpu: {gpus}, {resources}}}")
 
 
 def wait_until(done, what: str, run: subprocess.Popen | None = None) -> None:
@@ -187,14 +187,23 @@ def test_a_job_is_cancelled(site):
     assert finish(site, run) == 0
 
 
-def test_the_time_limit_comes(site):
-    """A minute, with the profile's warning half a minute ahead: the ranks write and leave, the next attempt goes on."""
-    profile(site, "mem_mb: 8000, runtime: 1 * attempt")
-    site.site("TERM@60", "TERM@30")
+def test_the_time_limit_is_announced(site):
+    """The profile's --signal=TERM@60: SLURM sends it 60 to 90 seconds before the end, here of two minutes."""
+    profile(site, "mem_mb: 8000, runtime: 2 * attempt", gpus=1)
     run = start(site)
     wait_until(lambda: "ended by SIGTERM" in logged(site), "the warning", run)
+    assert jobs(site, "TIMEOUT") == []
     assert finish(site, run) == 0
     assert len(jobs(site)) > 1
+
+
+def test_the_time_limit_comes_without_a_word(site):
+    """One minute, and no signal ahead: there is SIGTERM at the limit, and half a minute until SIGKILL."""
+    profile(site, """mem_mb: 8000, runtime: 1 * attempt, slurm_extra: "'--nice=0'" """, gpus=1)
+    run = start(site)
+    wait_until(lambda: "ended by SIGTERM" in logged(site), "the limit", run)
+    assert finish(site, run) == 0
+    assert jobs(site, "TIMEOUT")
 
 
 def test_the_memory_is_too_small(site):
@@ -207,8 +216,7 @@ def test_the_memory_is_too_small(site):
 
 
 def test_a_job_of_a_higher_tier_preempts(site):
-    profile(site, "mem_mb: 8000, runtime: 60")
-    site.site("score_flow: {slurm_partition: gpu,", "score_flow: {slurm_partition: gpu-low,")
+    profile(site, "mem_mb: 8000, runtime: 60", partition="gpu-low")
     run = start(site)
     job = middle(site, run)
     urgent = ["sbatch", "--parsable", "-p", "gpu", "-N2", "--gres=gpu:8", "--mem=1000", "-o", "/dev/null"]
