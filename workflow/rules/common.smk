@@ -1,10 +1,8 @@
 # What all rules share. Every job parses this file, so it imports nothing heavy.
-import atexit
 import csv
 import json
 import os
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 

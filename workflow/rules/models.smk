@@ -2,7 +2,7 @@
 
 # What fetch_models looks at: a block's other keys change no model.
 MODEL_KEYS = ("model", "pretrained", "head", "head_sha256", "weights", "revision", "server")
-BLOCKS = {f"score.{name}": block for name, block in config["score"].items()}
+BLOCKS = {f"score.{name}": block for name, block in config["score"].items() if block["enabled"]}
 BLOCKS |= {"caption": config["caption"], "refine": config["refine"], "match": config["match"]}
 MODELS = {name: {key: block[key] for key in MODEL_KEYS if key in block} for name, block in BLOCKS.items()}
 MODELS["detector"] = config["detector"]
