@@ -4,6 +4,7 @@
 not loses what it had not yet written: less than a part file of each rank.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -63,7 +64,7 @@ def slurm():
 
 @pytest.fixture(scope="module")
 def planned(slurm, tmp_path_factory):
-    """A site where only score_flow and what follows is still to do; only score_flow becomes a job of the cluster."""
+    """A site where the clips are planned and not yet scored; of its rules only score_flow goes to the cluster."""
     site = Site(slurm, tmp_path_factory.mktemp("faults") / "site", gpus=RANKS, **SLOW)
     site.edit("../Snakefile", "localrules:\n", LOCAL)
     site.edit("clipmill/step.py", "FLUSH_SECONDS = 60", f"FLUSH_SECONDS = {FLUSH}")
@@ -72,7 +73,7 @@ def planned(slurm, tmp_path_factory):
     for number in range(2):
         write(site.videos / f"video {number}.mp4", 50 * CLIPS // 2, 50, cuts=[50 * number])
     (site.videos / "broken.mp4").write_bytes(b"this is no video" * 50)
-    local(site, "--until", "score_aesthetic")
+    local(site, "--until", "plan_clips")
     return site
 
 
@@ -262,23 +263,19 @@ def test_snakemake_is_killed_and_its_jobs_are_cancelled(site):
 
 def test_the_disk_of_the_results_is_full(site):
     """Each attempt that cannot write ends in an error that says so. With room again, the same command goes on."""
-    results = site.results.rename(site.folder / "before") and site.results
+    results, before = site.results, site.results.rename(site.folder / "before")
     results.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100m", "none", results], check=True)
     try:
-        shutil.copytree(site.folder / "before", results, dirs_exist_ok=True)
-        full = results / "filler"
+        shutil.copytree(before, results, dirs_exist_ok=True)
         run = start(site, "--retries", "0")
         middle(site, run)
-        with open(full, "wb") as filler:
-            try:
-                while filler.write(bytes(1 << 16)):
-                    filler.flush()
-            except OSError:
+        with contextlib.suppress(OSError), open(results / "filler", "wb", buffering=0) as filler:
+            while filler.write(bytes(1 << 12)):
                 pass
         assert run.wait(LIMIT) != 0
         assert "No space left on device" in logged(site)
-        full.unlink()
+        (results / "filler").unlink()
         assert at_most_a_part_of_each_rank(site, finish(site, start(site)))
     finally:
         subprocess.run(["umount", "--lazy", results], check=True)

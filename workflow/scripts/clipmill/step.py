@@ -119,7 +119,8 @@ def main(kind: type[Step], description: str) -> None:
         print(f"{job.name}: ended by {name}; {job.computed} computed items are kept in the memo", file=sys.stderr)
         os._exit(128 + told.args[0])
     except (OSError, MemoryError) as error:
-        job.flush()
+        with contextlib.suppress(OSError):
+            job.flush()
         raise SystemExit(f"{job.name}: the environment failed, not an item: {type(error).__name__}: {error}") from error
 
 
