@@ -33,7 +33,7 @@ demo: env reel ## run the workflow on a sample reel; VIDEOS=folder: on your own 
 	@$(results); echo "Pairs: $$results/meta.csv   rejects: $$results/rejects.csv   clips: $$results/clips/"
 
 test: env ## run the tests; ARGS="-k word" for some of them
-	@python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	@python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-faults: env ## cause cluster faults on purpose on a real SLURM here (root, Debian or Ubuntu; half an hour)
 	@python -m pytest -m slurm_faults $(ARGS)

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+LONG = ["test_same_bytes", "test_slurm", "test_reruns", "test_demo", "test_inputs"]
+"""Files that take minutes. They come first, so that the processes that share the tests end together."""
 
 
 @pytest.fixture(scope="session")
@@ -41,3 +43,7 @@ def finished_mill(tmp_path_factory):
 def finished(finished_mill, tmp_path):
     """A copy of a finished run on small footage, to be changed."""
     return finished_mill.copy(tmp_path / "mill")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))

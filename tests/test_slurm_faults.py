@@ -98,7 +98,8 @@ def site(planned, truth, slurm, tmp_path):
             os.killpg(run.pid, signal.SIGKILL)
             run.wait()
     slurm.up()
-    slurm.ask("scancel", "--user=root")
+    if left := jobs(site, "PENDING", "RUNNING"):
+        slurm.ask("scancel", *left)
 
 
 def local(site: Site, *args: str) -> None:
