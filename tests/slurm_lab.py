@@ -45,9 +45,9 @@ class Slurm:
         """The output of one of SLURM's commands."""
         return subprocess.run(command, env=self.env, capture_output=True, text=True, check=True).stdout
 
-    def watch(self) -> "Watch":
-        """Watch the jobs that are submitted from now on."""
-        return Watch(self)
+    def watch(self, folder: Path) -> "Watch":
+        """Watch the jobs that are submitted from a folder from now on."""
+        return Watch(self, folder)
 
     def up(self) -> None:
         """Bring back the daemons that are down."""
@@ -59,13 +59,13 @@ class Slurm:
 
 
 class Watch(threading.Thread):
-    """Collects the jobs of a cluster while the block runs: `with slurm.watch() as jobs`; jobs is {id: Job}."""
+    """Collects the jobs of a cluster while the block runs: `with slurm.watch(folder) as jobs`; jobs is {id: Job}."""
 
     FIELDS = re.compile(r"\b(JobId|JobState|Restarts|Partition|NumCPUs|Comment)=(\S+)")
 
-    def __init__(self, slurm: Slurm):
+    def __init__(self, slurm: Slurm, folder: Path):
         super().__init__(daemon=True)
-        self.slurm, self.jobs, self.over = slurm, {}, threading.Event()
+        self.slurm, self.folder, self.jobs, self.over = slurm, folder, {}, threading.Event()
         self.old = set(slurm.ask("squeue", "-h", "--states=all", "-o", "%A").split())
 
     def __enter__(self) -> dict[str, Job]:
@@ -87,6 +87,8 @@ class Watch(threading.Thread):
         except subprocess.CalledProcessError:  # the controller is down
             return
         for line in text.splitlines():
+            if f" WorkDir={self.folder} " not in line:
+                continue
             seen = dict(self.FIELDS.findall(line))
             if seen.get("JobId") not in {*self.old, None} and (name := self._step(seen)):
                 job = self.jobs.setdefault(seen["JobId"], Job(*name))

@@ -23,7 +23,7 @@ def site(slurm, finished_mill, tmp_path_factory):
     site.site("score_match: *gpu_threads", "score_match: 64")
     shutil.copytree(finished_mill.videos, site.videos)
     site.dry = site.run("-n").text
-    with slurm.watch() as jobs:
+    with slurm.watch(site.folder) as jobs:
         site.run()
     site.jobs = by_rule(jobs)
     return site
@@ -84,7 +84,7 @@ def test_the_rules_can_be_drawn(site):
 def test_a_changed_threshold_reruns_only_what_follows_it(site, finished):
     change = {"select": {"aes": {"min": 4.0}}}
     finished.change(**change).run()
-    with site.slurm.watch() as jobs:
+    with site.slurm.watch(site.folder) as jobs:
         site.change(**change).run()
     again = by_rule(jobs).keys()
     assert "select_clips" in again
