@@ -18,6 +18,17 @@ def shared() -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def one_thread():
+    """As the launcher gives each rank: bits depend on the number of threads."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def reel(tmp_path_factory) -> Path:
     """The sample reel: a folder with videos/ and truth.json."""
