@@ -20,7 +20,7 @@ quote = quote() { local text="$${1//\\/\\\\}"; printf ' "%s" ' "$${text//\"/\\\"
 snakemake = $(quote); $(results); \
 	snakemake --cores $(CORES) --configfile config/demo.yaml --config videos="$$(quote "$$VIDEOS")" results="$$(quote "$$results")"
 
-.PHONY: help env reel demo test test-faults lint dag pictures plan tidy bench bench-gpu lock slurm-up slurm-down
+.PHONY: help env reel demo test test-faults test-all lint dag pictures plan tidy bench bench-gpu lock slurm-up slurm-down
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -38,6 +38,8 @@ test: env ## run the tests; ARGS="-k word" for some of them
 test-faults: env ## cause cluster faults on purpose on a real SLURM here (root, Debian or Ubuntu; half an hour)
 	@python -m pytest -m slurm_faults $(ARGS)
 
+test-all: test test-faults ## both
+
 lint: env ## check style: ruff, snakefmt, snakemake --lint
 	@ruff check .
 	@ruff format --check .
@@ -48,19 +50,19 @@ dag: demo ## draw the rules of a finished run into docs/rulegraph.svg (needs gra
 	@$(snakemake) --quiet all --rulegraph | dot -Tsvg > docs/.rulegraph.tmp && mv docs/.rulegraph.tmp docs/rulegraph.svg
 
 pictures: dag ## draw the README's pictures from the finished demo
-	@$(results); python tests/pictures.py "$$results" docs/demo.jpg
+	@$(results); python demo/pictures.py "$$results" docs/demo.jpg
 
 plan: env ## show what would run; ARGS="--configfile config/demo.yaml" for that configuration
 	@snakemake --dry-run --cores 1 --quiet rules $(ARGS)
 
-tidy: env ## remove from the results what no table names
-	@$(results); python workflow/scripts/tidy.py "$$results"
+tidy: env ## remove from RESULTS what no table names; ARGS=--dry-run only lists it, ARGS=--memo forgets former settings
+	@$(results); PYTHONPATH=workflow/scripts python -m clipmill.tools.tidy "$$results" $(ARGS)
 
 bench: env ## measure speed on this machine
-	@PYTHONPATH=workflow/scripts python tests/bench.py $(ARGS)
+	@PYTHONPATH=workflow/scripts:demo python bench/cpu.py $(ARGS)
 
-bench-gpu: env ## measure each learned step on a GPU, beside the bare model
-	@PYTHONPATH=workflow/scripts python tests/bench_gpu.py $(ARGS)
+bench-gpu: env ## measure each learned step on a GPU, next to the bare model
+	@PYTHONPATH=workflow/scripts:tests/kit python bench/gpu.py $(ARGS)
 
 lock: env ## renew requirements.lock from pyproject.toml
 	@uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url pyproject.toml --group dev -o requirements.lock
@@ -72,7 +74,7 @@ slurm-down: ## stop it
 	@tests/slurm/down.sh
 
 reel: env
-	@if [ "$$VIDEOS" = sample/videos ]; then python tests/reel.py sample; fi
+	@if [ "$$VIDEOS" = sample/videos ]; then python demo/reel.py sample; fi
 
 # uv installs in a minute what pip does in ten, and takes torch and torchvision that fit each other.
 .venv/.installed: requirements.lock

@@ -6,12 +6,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 LONG = ["test_same_bytes", "test_slurm", "test_reruns", "test_demo", "test_inputs"]
-"""Files that take minutes. They come first, so that the processes that share the tests end together."""
+"""Files that take minutes. They come first, so that the processes that share the tests finish together."""
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of real footage and weights that lies beside the repository on some machines."""
+    """The folder of real footage and weights next to the repository on some machines."""
     folder = ROOT.parent / "shared"
     if not folder.is_dir():
         pytest.skip("needs ../shared (real footage and weights), which is not part of the product")
@@ -52,7 +52,7 @@ def finished_mill(tmp_path_factory):
 
 @pytest.fixture
 def finished(finished_mill, tmp_path):
-    """A copy of a finished run on small footage, to be changed."""
+    """A copy of a finished run on small footage, which a test may change."""
     return finished_mill.copy(tmp_path / "mill")
 
 

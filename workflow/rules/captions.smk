@@ -1,154 +1,141 @@
-# Phase 3: what was selected is captioned, checked against its picture, labelled and cut; each rule reads the one before it.
+# Phase 3: selected clips are captioned, matched with their frames, labelled and cut; each rule reads the one before it.
 
 
+# scripts/plan.py: the shards of tables/selected.csv
 checkpoint plan_captions:
     input:
         table=rules.gather_clips.output.selected,
     output:
-        manifest=manifest("captions"),
+        manifest="<results>/plan/captions/manifest.csv",
     log:
-        f"{R}/logs/plan_captions.log",
+        "<results>/logs/plan_captions.log",
     benchmark:
-        f"{R}/benchmarks/plan_captions.tsv"
+        "<results>/benchmarks/plan_captions.tsv"
+    localrule: True
     threads: 1
     resources:
         devices=1,
     params:
-        code=fingerprint("plan"),
-        options=plan_options("captions"),
+        **pipeline.plan("captions"),
     shell:
         "python workflow/scripts/plan.py --table {input.table:q} --manifest {output.manifest:q} {params.options}"
         " --devices {resources.devices} > {log:q} 2>&1"
 
 
-use rule score_aesthetic as caption_clips with:
+# scripts/caption_clips.py: column text
+rule caption_clips:
     input:
-        plan=ancient(manifest("captions")),
-        table=before("caption_clips", "captions"),
+        plan=ancient("<results>/plan/captions/manifest.csv"),
+        table="<results>/plan/captions/{shard}.csv",
         models=rules.fetch_models.output,
     output:
-        work("caption_clips", "captions"),
+        pipeline.table("captions.caption_clips"),
     log:
-        f"{R}/logs/captions.caption_clips/{{shard}}.log",
-    benchmark:
-        f"{R}/benchmarks/captions.caption_clips/{{shard}}.tsv"
+        "<results>/logs/captions.caption_clips/{shard}.log",
+    threads: 1
+    resources:
+        gpu=0,
+        ranks=1,
     params:
-        code=fingerprint("caption_clips"),
-        command=command("caption_clips"),
+        **pipeline.params("captions.caption_clips"),
+    shell:
+        "exec python workflow/scripts/launch.py --gpus {resources.gpu} --ranks {resources.ranks} --threads {threads}"
+        " {params.command} --table {input.table:q} --models {input.models:q} --out {output:q} > {log:q} 2>&1"
 
 
-use rule score_aesthetic as clean_captions with:
+# scripts/clean_captions.py: column text, cleaned
+use rule caption_clips as clean_captions with:
     input:
-        plan=ancient(manifest("captions")),
-        table=before("clean_captions", "captions"),
+        plan=ancient("<results>/plan/captions/manifest.csv"),
+        table=pipeline.before("captions.clean_captions"),
         models=rules.fetch_models.output,
     output:
-        work("clean_captions", "captions"),
+        pipeline.table("captions.clean_captions"),
     log:
-        f"{R}/logs/captions.clean_captions/{{shard}}.log",
-    benchmark:
-        f"{R}/benchmarks/captions.clean_captions/{{shard}}.tsv"
+        "<results>/logs/captions.clean_captions/{shard}.log",
     params:
-        code=fingerprint("clean_captions"),
-        command=command("clean_captions"),
+        **pipeline.params("captions.clean_captions"),
 
 
-use rule score_aesthetic as score_match with:
+# scripts/score_match.py: column match
+use rule caption_clips as score_match with:
     input:
-        plan=ancient(manifest("captions")),
-        table=before("score_match", "captions"),
+        plan=ancient("<results>/plan/captions/manifest.csv"),
+        table=pipeline.before("captions.score_match"),
         models=rules.fetch_models.output,
     output:
-        work("score_match", "captions"),
+        pipeline.table("captions.score_match"),
     log:
-        f"{R}/logs/captions.score_match/{{shard}}.log",
-    benchmark:
-        f"{R}/benchmarks/captions.score_match/{{shard}}.tsv"
+        "<results>/logs/captions.score_match/{shard}.log",
     params:
-        code=fingerprint("score_match"),
-        command=command("score_match"),
+        **pipeline.params("captions.score_match"),
 
 
+# scripts/select_pairs.py: applies the threshold of match
 rule select_pairs:
     input:
-        plan=ancient(manifest("captions")),
-        table=before("select_pairs", "captions"),
+        plan=ancient("<results>/plan/captions/manifest.csv"),
+        table=pipeline.before("captions.select_pairs"),
     output:
-        work("select_pairs", "captions"),
+        pipeline.table("captions.select_pairs"),
     log:
-        f"{R}/logs/captions.select_pairs/{{shard}}.log",
-    benchmark:
-        f"{R}/benchmarks/captions.select_pairs/{{shard}}.tsv"
+        "<results>/logs/captions.select_pairs/{shard}.log",
     threads: 1
     params:
-        code=fingerprint("select_pairs"),
-        thresholds=json.dumps(SETTINGS["select_pairs"]),
+        **pipeline.selection("captions.select_pairs"),
     shell:
         "python workflow/scripts/select_pairs.py --table {input.table:q} --out {output:q}"
         " --select {params.thresholds:q} > {log:q} 2>&1"
 
 
-use rule scan_videos as label_camera with:
+# scripts/label_camera.py: column cmotion
+rule label_camera:
     input:
-        plan=ancient(manifest("captions")),
-        table=before("label_camera", "captions"),
+        plan=ancient("<results>/plan/captions/manifest.csv"),
+        table=pipeline.before("captions.label_camera"),
     output:
-        work("label_camera", "captions"),
+        pipeline.table("captions.label_camera"),
     log:
-        f"{R}/logs/captions.label_camera/{{shard}}.log",
-    benchmark:
-        f"{R}/benchmarks/captions.label_camera/{{shard}}.tsv"
+        "<results>/logs/captions.label_camera/{shard}.log",
+    threads: 1
     params:
-        code=fingerprint("label_camera"),
-        command=command("label_camera"),
+        **pipeline.params("captions.label_camera"),
+    shell:
+        "exec python {params.command} --table {input.table:q} --out {output:q} --threads {threads} > {log:q} 2>&1"
 
 
-use rule scan_videos as cut_clips with:
+# scripts/cut_clips.py: the files of the pairs
+use rule label_camera as cut_clips with:
     input:
-        plan=ancient(manifest("captions")),
-        table=before("cut_clips", "captions"),
+        plan=ancient("<results>/plan/captions/manifest.csv"),
+        table=pipeline.before("captions.cut_clips"),
     output:
-        work("cut_clips", "captions"),
+        pipeline.table("captions.cut_clips"),
     log:
-        f"{R}/logs/captions.cut_clips/{{shard}}.log",
-    benchmark:
-        f"{R}/benchmarks/captions.cut_clips/{{shard}}.tsv"
+        "<results>/logs/captions.cut_clips/{shard}.log",
     params:
-        code=fingerprint("cut_clips"),
-        command=command("cut_clips"),
+        **pipeline.params("captions.cut_clips"),
 
 
-# With cut.when: first all clips are cut before they are scored, as the reference does; the rule above then only recalls.
-use rule cut_clips as cut_clips_first with:
-    input:
-        plan=ancient(manifest("clips")),
-        table=shard("clips"),
-    output:
-        work("cut_clips", "clips"),
-    log:
-        f"{R}/logs/clips.cut_clips/{{shard}}.log",
-    benchmark:
-        f"{R}/benchmarks/clips.cut_clips/{{shard}}.tsv"
-
-
+# scripts/gather_captions.py: tables/captions.csv, meta.csv and rejects.csv
 rule gather_captions:
     input:
         plan=rules.plan_captions.output.manifest,
         selected=rules.gather_clips.output.selected,
-        shards=shards("captions", work("cut_clips", "captions")),
+        shards=shards("captions.cut_clips"),
         rejected=[
             rules.list_videos.output.rejects,
             rules.gather_videos.output.rejects,
             rules.gather_clips.output.rejects,
         ],
     output:
-        captions=f"{R}/tables/captions.csv",
-        meta=f"{R}/meta.csv",
-        rejects=f"{R}/rejects.csv",
+        captions="<results>/tables/captions.csv",
+        meta="<results>/meta.csv",
+        rejects="<results>/rejects.csv",
     log:
-        f"{R}/logs/gather_captions.log",
+        "<results>/logs/gather_captions.log",
     benchmark:
-        f"{R}/benchmarks/gather_captions.tsv"
+        "<results>/benchmarks/gather_captions.tsv"
     threads: 1
     params:
         code=fingerprint("gather_captions"),

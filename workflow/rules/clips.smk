@@ -1,107 +1,118 @@
-# Phase 2: each scorer looks at every clip, on its own; thresholds act in select_clips alone.
+# Phase 2: each scorer looks at every clip independently; only select_clips applies thresholds.
 
 
+# scripts/plan.py: the shards of tables/clips.csv
 checkpoint plan_clips:
     input:
         table=rules.gather_videos.output.clips,
     output:
-        manifest=manifest("clips"),
+        manifest="<results>/plan/clips/manifest.csv",
     log:
-        f"{R}/logs/plan_clips.log",
+        "<results>/logs/plan_clips.log",
     benchmark:
-        f"{R}/benchmarks/plan_clips.tsv"
+        "<results>/benchmarks/plan_clips.tsv"
+    localrule: True
     threads: 1
     resources:
         devices=1,
     params:
-        code=fingerprint("plan"),
-        options=plan_options("clips"),
+        **pipeline.plan("clips"),
     shell:
         "python workflow/scripts/plan.py --table {input.table:q} --manifest {output.manifest:q} {params.options}"
         " --devices {resources.devices} > {log:q} 2>&1"
 
 
+# scripts/score_aesthetic.py: column aes
 rule score_aesthetic:
     input:
-        plan=ancient(manifest("clips")),
-        table=shard("clips"),
+        plan=ancient("<results>/plan/clips/manifest.csv"),
+        table="<results>/plan/clips/{shard}.csv",
         models=rules.fetch_models.output,
     output:
-        work("score_aesthetic", "clips"),
+        pipeline.table("clips.score_aesthetic"),
     log:
-        f"{R}/logs/clips.score_aesthetic/{{shard}}.log",
-    benchmark:
-        f"{R}/benchmarks/clips.score_aesthetic/{{shard}}.tsv"
+        "<results>/logs/clips.score_aesthetic/{shard}.log",
     threads: 1
     resources:
         gpu=0,
         ranks=1,
     params:
-        code=fingerprint("score_aesthetic"),
-        command=command("score_aesthetic"),
+        **pipeline.params("clips.score_aesthetic"),
     shell:
         "exec python workflow/scripts/launch.py --gpus {resources.gpu} --ranks {resources.ranks} --threads {threads}"
         " {params.command} --table {input.table:q} --models {input.models:q} --out {output:q} > {log:q} 2>&1"
 
 
+# scripts/score_flow.py: column flow
 use rule score_aesthetic as score_flow with:
     output:
-        work("score_flow", "clips"),
+        pipeline.table("clips.score_flow"),
     log:
-        f"{R}/logs/clips.score_flow/{{shard}}.log",
-    benchmark:
-        f"{R}/benchmarks/clips.score_flow/{{shard}}.tsv"
+        "<results>/logs/clips.score_flow/{shard}.log",
     params:
-        code=fingerprint("score_flow"),
-        command=command("score_flow"),
+        **pipeline.params("clips.score_flow"),
 
 
+# scripts/score_ocr.py: columns ocr and ocr_area
 use rule score_aesthetic as score_ocr with:
     output:
-        work("score_ocr", "clips"),
+        pipeline.table("clips.score_ocr"),
     log:
-        f"{R}/logs/clips.score_ocr/{{shard}}.log",
-    benchmark:
-        f"{R}/benchmarks/clips.score_ocr/{{shard}}.tsv"
+        "<results>/logs/clips.score_ocr/{shard}.log",
     params:
-        code=fingerprint("score_ocr"),
-        command=command("score_ocr"),
+        **pipeline.params("clips.score_ocr"),
 
 
+# scripts/select_clips.py: joins the scores and applies the thresholds
 rule select_clips:
     input:
-        plan=ancient(manifest("clips")),
-        table=shard("clips"),
-        scores=[work(scorer, "clips") for scorer in SCORERS],
+        plan=ancient("<results>/plan/clips/manifest.csv"),
+        table="<results>/plan/clips/{shard}.csv",
+        scores=pipeline.before("clips.select_clips"),
     output:
-        work("select_clips", "clips"),
+        pipeline.table("clips.select_clips"),
     log:
-        f"{R}/logs/clips.select_clips/{{shard}}.log",
-    benchmark:
-        f"{R}/benchmarks/clips.select_clips/{{shard}}.tsv"
+        "<results>/logs/clips.select_clips/{shard}.log",
     threads: 1
     params:
-        code=fingerprint("select_clips"),
-        thresholds=json.dumps(SETTINGS["select_clips"]),
+        **pipeline.selection("clips.select_clips"),
     shell:
         "python workflow/scripts/select_clips.py --table {input.table:q} --scores {input.scores:q} --out {output:q}"
         " --select {params.thresholds:q} > {log:q} 2>&1"
 
 
+# scripts/cut_clips.py: with `cut.when: first`, all clips are cut before the selection, as in the reference;
+# cut_clips of the last phase then only recalls
+rule cut_clips_first:
+    input:
+        plan=ancient("<results>/plan/clips/manifest.csv"),
+        table="<results>/plan/clips/{shard}.csv",
+    output:
+        pipeline.table("clips.cut_clips"),
+    log:
+        "<results>/logs/clips.cut_clips/{shard}.log",
+    threads: 1
+    params:
+        **pipeline.params("clips.cut_clips"),
+    shell:
+        "exec python {params.command} --table {input.table:q} --out {output:q} --threads {threads} > {log:q} 2>&1"
+
+
+# scripts/gather_clips.py: tables/scores.csv and tables/selected.csv
 rule gather_clips:
     input:
         plan=rules.plan_clips.output.manifest,
         clips=rules.gather_videos.output.clips,
-        shards=shards("clips", work("select_clips", "clips")),
-        also=shards("clips", *[work(step, "clips") for step in CHAIN["clips"]]),
+        shards=shards("clips.select_clips"),
+        cut=shards("clips.cut_clips"),
     output:
-        scores=f"{R}/tables/scores.csv",
-        selected=f"{R}/tables/selected.csv",
-        rejects=f"{R}/work/rejects/clips.csv",
+        scores="<results>/tables/scores.csv",
+        selected="<results>/tables/selected.csv",
+        rejects="<results>/work/rejects/clips.csv",
     log:
-        f"{R}/logs/gather_clips.log",
+        "<results>/logs/gather_clips.log",
     benchmark:
-        f"{R}/benchmarks/gather_clips.tsv"
+        "<results>/benchmarks/gather_clips.tsv"
     threads: 1
     params:
         code=fingerprint("gather_clips"),

@@ -1,6 +1,7 @@
-# The release: the account of the run.
+# The release: what a finished run delivers.
 
 
+# scripts/summarize.py: the account of the run
 rule summarize:
     input:
         models=rules.fetch_models.output,
@@ -11,16 +12,17 @@ rule summarize:
         meta=rules.gather_captions.output.meta,
         rejects=rules.gather_captions.output.rejects,
     output:
-        f"{R}/run.json",
+        "<results>/run.json",
     log:
-        f"{R}/logs/summarize.log",
+        "<results>/logs/summarize.log",
     benchmark:
-        f"{R}/benchmarks/summarize.tsv"
+        "<results>/benchmarks/summarize.tsv"
+    localrule: True
     threads: 1
     params:
         code=fingerprint("summarize"),
         configuration=json.dumps(config),
-        current=json.dumps(folders_in_use()),
+        current=json.dumps(pipeline.folders_in_use()),
         results=lambda wildcards, output: os.path.dirname(output[0]),
     shell:
         "python workflow/scripts/summarize.py --results {params.results:q} --models {input.models:q}"

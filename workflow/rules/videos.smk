@@ -1,81 +1,82 @@
-# Phase 1: every file taken in is decoded once. Out come the readable videos, their clips, and the frame store.
+# Phase 1: every file taken in is decoded once. The results are the readable videos, their clips and the frame store.
 
 
+# scripts/list_videos.py: every file, with its identity
 rule list_videos:
     output:
-        listing=f"{R}/tables/listing.csv",
-        rejects=f"{R}/work/rejects/list_videos.csv",
+        listing="<results>/tables/listing.csv",
+        rejects="<results>/work/rejects/list_videos.csv",
     log:
-        f"{R}/logs/list_videos.log",
+        "<results>/logs/list_videos.log",
     benchmark:
-        f"{R}/benchmarks/list_videos.tsv"
+        "<results>/benchmarks/list_videos.tsv"
+    localrule: True
     threads: 1
     params:
         code=fingerprint("list_videos"),
         videos=config["videos"],
-        memo=f"{R}/memo/list_videos",
-        # Lazy, so that the folder is looked at once a run and not by every job that parses this file.
+        memo=f"{pipeline.results}/memo/list_videos",
+        # Lazy, so that the folder is read once per run and not by every job that parses this file.
         state=lambda wildcards: sources.state(config["videos"]),
     shell:
         "python workflow/scripts/list_videos.py --videos {params.videos:q} --memo {params.memo:q}"
         " --out {output.listing:q} --rejects {output.rejects:q} > {log:q} 2>&1"
 
 
+# scripts/plan.py: the shards of tables/listing.csv
 checkpoint plan_videos:
     input:
         table=rules.list_videos.output.listing,
     output:
-        manifest=manifest("videos"),
+        manifest="<results>/plan/videos/manifest.csv",
     log:
-        f"{R}/logs/plan_videos.log",
+        "<results>/logs/plan_videos.log",
     benchmark:
-        f"{R}/benchmarks/plan_videos.tsv"
+        "<results>/benchmarks/plan_videos.tsv"
+    localrule: True
     threads: 1
-    # Not a parameter, by which a run on another machine would plan again what is planned.
+    # A resource, not a param: otherwise moving to another cluster would plan everything again.
     resources:
         devices=1,
     params:
-        code=fingerprint("plan"),
-        options=plan_options("videos"),
+        **pipeline.plan("videos"),
     shell:
         "python workflow/scripts/plan.py --table {input.table:q} --manifest {output.manifest:q} {params.options}"
         " --devices {resources.devices} > {log:q} 2>&1"
 
 
+# scripts/scan_videos.py: true measures, scenes, and the frame store
 rule scan_videos:
     input:
-        plan=ancient(manifest("videos")),
-        table=shard("videos"),
+        # Ancient: the rule waits for the plan, but a new plan reruns it only where its shard has changed.
+        plan=ancient("<results>/plan/videos/manifest.csv"),
+        table="<results>/plan/videos/{shard}.csv",
     output:
-        work("scan_videos", "videos"),
+        pipeline.table("videos.scan_videos"),
     log:
-        f"{R}/logs/videos.scan_videos/{{shard}}.log",
-    benchmark:
-        f"{R}/benchmarks/videos.scan_videos/{{shard}}.tsv"
+        "<results>/logs/videos.scan_videos/{shard}.log",
     threads: 1
-    resources:
-        gpu=0,
     params:
-        code=fingerprint("scan_videos"),
-        command=command("scan_videos"),
+        **pipeline.params("videos.scan_videos"),
     shell:
         "exec python {params.command} --table {input.table:q} --out {output:q} --threads {threads} > {log:q} 2>&1"
 
 
+# scripts/gather_videos.py: tables/videos.csv and tables/clips.csv
 rule gather_videos:
     input:
-        # The manifest is also a plain input: without it a finished plan would not run again before its gather.
+        # The manifest is also a plain input: otherwise a finished plan would not run again before its gather.
         plan=rules.plan_videos.output.manifest,
         listing=rules.list_videos.output.listing,
-        shards=shards("videos", work("scan_videos", "videos")),
+        shards=shards("videos.scan_videos"),
     output:
-        videos=f"{R}/tables/videos.csv",
-        clips=f"{R}/tables/clips.csv",
-        rejects=f"{R}/work/rejects/videos.csv",
+        videos="<results>/tables/videos.csv",
+        clips="<results>/tables/clips.csv",
+        rejects="<results>/work/rejects/videos.csv",
     log:
-        f"{R}/logs/gather_videos.log",
+        "<results>/logs/gather_videos.log",
     benchmark:
-        f"{R}/benchmarks/gather_videos.tsv"
+        "<results>/benchmarks/gather_videos.tsv"
     threads: 1
     params:
         code=fingerprint("gather_videos"),

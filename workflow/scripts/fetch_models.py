@@ -1,7 +1,7 @@
 """Fetch models: bring every model that the configuration names to this machine, and write down what they are.
 
-The only rule that uses the network, and only for what is not there yet. The list that it writes holds, for each
-configuration block, its models with key, source, path, commit (Hugging Face) and the SHA-256 of their files.
+The only rule that uses the network, and only for what is missing. The list that it writes holds, per configuration
+block, its models with key, source, path, commit (Hugging Face) and the SHA-256 of their files.
 """
 
 import argparse
@@ -14,8 +14,8 @@ import tempfile
 import urllib.request
 from pathlib import Path
 
-from clipmill import models
-from clipmill.tables import whole
+from clipmill.engine import weights
+from clipmill.engine.files import sha256, whole
 
 DUPLICATES = ["*.msgpack", "*.h5", "*.onnx", "*.ot", "flax_model*", "tf_model*"]
 """The same weights in formats that are not read."""
@@ -31,16 +31,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="the list to write")
     args = parser.parse_args()
     os.environ["CLIPMILL_MODELS"] = str(args.models)
-    os.environ.pop("CLIPMILL_SCRATCH", None)  # of interest are the models themselves, not a node's copies
+    os.environ.pop("CLIPMILL_SCRATCH", None)  # the list is of the models themselves, not of a node's copies
     listed = {}
     for block, settings in json.loads(args.settings).items():
-        listed[block] = [record(need, args.models) for need in models.needed(block, settings)]
+        listed[block] = [record(need, args.models) for need in weights.needed(block, settings)]
     with whole(args.out) as file:
         json.dump(listed, file, indent=2, ensure_ascii=False)
 
 
-def record(need: models.Need, folder: Path) -> dict:
-    """A model's entry in the list, after it was fetched if it was missing."""
+def record(need: weights.Need, folder: Path) -> dict:
+    """A model's entry in the list; the model is fetched first if it is missing."""
     place = need.place(folder)
     if not place.exists() and need.kind in FETCH:
         print(f"fetching {need.source} into {place}", file=sys.stderr, flush=True)
@@ -54,38 +54,38 @@ def record(need: models.Need, folder: Path) -> dict:
                     f"Without a network, put it at {place} by hand, or name a local file or folder under `{need.key}`."
                 ) from error
     try:
-        sha256 = models.digest(need.path())
-    except models.ModelMissing as error:
+        digest = weights.digest(need.path())
+    except weights.ModelMissing as error:
         raise SystemExit(f"fetch_models: {error}") from error
     expected = need.sha256 or _sum_in_name(need)
-    if expected and not sha256.startswith(expected):
+    if expected and not digest.startswith(expected):
         raise SystemExit(
-            f"fetch_models: `{need.key}`: {place} has the SHA-256 {sha256}, and {expected} is expected: "
+            f"fetch_models: `{need.key}`: {place} has the SHA-256 {digest}, but {expected} is expected: "
             f"remove the file if it is damaged, or correct the key"
         )
-    entry = {"key": need.key, "source": need.source, "path": str(place), "sha256": sha256}
+    entry = {"key": need.key, "source": need.source, "path": str(place), "sha256": digest}
     if need.kind == "hub":
         entry |= {"revision": need.revision or "main", "commit": _commit(place)}
     return entry
 
 
-def _url(need: models.Need, scratch: Path) -> Path:
+def _url(need: weights.Need, scratch: Path) -> Path:
     target = scratch / "file"
     with urllib.request.urlopen(need.source) as source, open(target, "wb") as file:
         shutil.copyfileobj(source, file)
-    found, expected = models.file_digest(target), need.sha256 or _sum_in_name(need)
+    found, expected = sha256(target), need.sha256 or _sum_in_name(need)
     if expected and not found.startswith(expected):
-        raise ValueError(f"what came has the SHA-256 {found}, and {expected} is expected")
+        raise ValueError(f"the download has the SHA-256 {found}, but {expected} is expected")
     return target
 
 
-def _sum_in_name(need: models.Need) -> str | None:
+def _sum_in_name(need: weights.Need) -> str | None:
     """The start of a file's SHA-256, which torch's own downloads carry at the end of their names."""
     found = re.search(r"-([0-9a-f]{8,})\.\w+$", need.source) if need.kind == "url" else None
     return found and found[1]
 
 
-def _hub(need: models.Need, scratch: Path) -> Path:
+def _hub(need: weights.Need, scratch: Path) -> Path:
     from huggingface_hub import HfApi, snapshot_download
 
     info = HfApi().model_info(need.source, revision=need.revision)
@@ -103,9 +103,9 @@ def _commit(place: Path) -> str | None:
     return note.read_text() if note.is_file() else None
 
 
-def _open_clip(need: models.Need, scratch: Path) -> Path:
+def _open_clip(need: weights.Need, scratch: Path) -> Path:
     import open_clip
-    from clipmill.clip import write_folder
+    from clipmill.clips.embeddings import write_folder
 
     model, _, tag = need.source.partition(":")[2].rpartition("@")
     known = open_clip.get_pretrained_cfg(model, tag)
@@ -120,8 +120,8 @@ def _open_clip(need: models.Need, scratch: Path) -> Path:
 
         snapshot_download(tokenizer, local_dir=target, allow_patterns=["*token*", "*.model", "vocab*", "merges*"])
         shutil.rmtree(target / ".cache", ignore_errors=True)
-    weights = Path(open_clip.download_pretrained(known, cache_dir=str(scratch / "cache")))
-    write_folder(target, model, known, weights)
+    file = Path(open_clip.download_pretrained(known, cache_dir=str(scratch / "cache")))
+    write_folder(target, model, known, file)
     return target
 
 

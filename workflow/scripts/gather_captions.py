@@ -9,19 +9,14 @@ import heapq
 import tempfile
 from pathlib import Path
 
-from clipmill import tables
+from clipmill.engine import files, rejects, tables
 
 META = [
     "path",
     "id",
     "relpath",
     "text",
-    "num_frames",
-    "height",
-    "width",
-    "aspect_ratio",
-    "fps",
-    "resolution",
+    *tables.MEASURES,
     "aes",
     "flow",
     "ocr",
@@ -33,16 +28,18 @@ META = [
     "end",
 ]
 CLIPS = ("kind", "scene", "start_frame", "end_frame")
-"""Columns of the clips that meta.csv does not repeat. What else it does not know is a score that somebody added."""
-CUT = ("num_frames", "height", "width", "aspect_ratio", "fps", "resolution")
-"""Columns that meta.csv takes from the file that was written, as `cut_clips` read it back."""
+"""Columns of the clips that meta.csv does not repeat. Any other column that it does not know was added by somebody's
+scorer or step: it comes last."""
+CUT = tuple(f"cut_{name}" for name in tables.MEASURES)
+"""What `cut_clips` read back from the files that it wrote: the pairs have these measures."""
 
 
 def main() -> None:
+    """Parse the command line and gather."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--selected", type=Path, required=True, help="the table that the shards were cut from")
     parser.add_argument("--shards", type=Path, nargs="+", required=True, help="the shards' tables, in order")
-    parser.add_argument("--rejected", type=Path, nargs="+", required=True, help="rejects of the phases before")
+    parser.add_argument("--rejected", type=Path, nargs="+", required=True, help="rejects of the earlier phases")
     for name in ("captions", "meta", "rejects"):
         parser.add_argument(f"--{name}", type=Path, required=True, help=f"the table of {name} to write")
     args = parser.parse_args()
@@ -53,19 +50,21 @@ def main() -> None:
 def gather(args: argparse.Namespace, mine: Path) -> None:
     """Write the tables; `mine` holds the rejects of this phase until they are merged with the others."""
     selected = tables.columns(args.selected)
-    names = [*selected, "text", "match"]
+    known = {*selected, *META, *CUT, *rejects.COLUMNS}
+    added = [name for name in tables.columns(args.shards[0]) if name not in known]
+    names = [*selected, "text", "match", *added]
     scores = [name for name in selected if name not in (*META, *CLIPS)]
-    with tables.whole(args.captions) as captions, tables.whole(args.meta) as meta, tables.whole(mine) as rejects:
-        to_captions, to_meta = tables.writer(captions, names), tables.writer(meta, [*META, *scores])
-        to_rejects = tables.writer(rejects, tables.REJECTS)
+    with files.whole(args.captions) as captions, files.whole(args.meta) as meta, files.whole(mine) as rejected:
+        to_captions, to_meta = tables.writer(captions, names), tables.writer(meta, [*META, *scores, *added])
+        to_rejects = tables.writer(rejected, rejects.TABLE)
         for row in tables.balanced(args.selected, tables.concatenate(args.shards)):
             to_captions.writerow(row)
-            if tables.is_reject(row):
+            if rejects.is_reject(row):
                 to_rejects.writerow(row)
             else:
-                to_meta.writerow({**row, **{name: row[f"cut_{name}"] for name in CUT}})
+                to_meta.writerow({**row, **{name: row[cut] for name, cut in zip(tables.MEASURES, CUT, strict=True)}})
     every = heapq.merge(*map(tables.read, [*args.rejected, mine]), key=lambda row: (row["id"], row["relpath"]))
-    tables.write(args.rejects, tables.REJECTS, every)
+    tables.write(args.rejects, rejects.TABLE, every)
 
 
 if __name__ == "__main__":

@@ -7,27 +7,28 @@ Example: python workflow/scripts/gather_clips.py --clips clips.csv --shards 0000
 import argparse
 from pathlib import Path
 
-from clipmill import tables
+from clipmill.engine import files, rejects, tables
 
 
 def main() -> None:
+    """Parse the command line and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=Path, required=True, help="the table that the shards were cut from")
     parser.add_argument("--shards", type=Path, nargs="+", required=True, help="the shards' tables, in order")
     for name in ("scores", "selected", "rejects"):
         parser.add_argument(f"--{name}", type=Path, required=True, help=f"the table of {name} to write")
     args = parser.parse_args()
-    names = [name for name in tables.columns(args.shards[0]) if name not in tables.REJECT]
+    names = [name for name in tables.columns(args.shards[0]) if name not in rejects.COLUMNS]
     with (
-        tables.whole(args.scores) as scores,
-        tables.whole(args.selected) as selected,
-        tables.whole(args.rejects) as rejects,
+        files.whole(args.scores) as scores,
+        files.whole(args.selected) as selected,
+        files.whole(args.rejects) as rejected,
     ):
         to_scores, to_selected = tables.writer(scores, names), tables.writer(selected, names)
-        to_rejects = tables.writer(rejects, tables.REJECTS)
+        to_rejects = tables.writer(rejected, rejects.TABLE)
         for row in tables.balanced(args.clips, tables.concatenate(args.shards)):
             to_scores.writerow(row)
-            (to_rejects if tables.is_reject(row) else to_selected).writerow(row)
+            (to_rejects if rejects.is_reject(row) else to_selected).writerow(row)
 
 
 if __name__ == "__main__":

@@ -1,57 +1,58 @@
-"""Gather the scanned shards: the readable videos, their clips (one row a scene or a part of one), and the rejects.
+"""Gather the scanned shards: the readable videos, their clips (one row per scene or part of one), and the rejects.
 
 Example: python workflow/scripts/gather_videos.py --listing listing.csv --shards 00000.csv 00001.csv \\
              --videos videos.csv --clips clips.csv --rejects rejects.csv
 """
 
 import argparse
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from clipmill import tables
+from clipmill.engine import files, rejects, tables
+from clipmill.engine.tables import MEASURES
+from clipmill.videos import scenes
 
-INFO = ("num_frames", "height", "width", "aspect_ratio", "fps", "resolution")
-VIDEOS = ("id", "relpath", "kind", "bytes", *INFO, "duration", "codec", "audio")
-CLIPS = ("id", "video_id", "relpath", "kind", "scene", "start_frame", "end_frame", "start", "end", *INFO)
+VIDEOS = ("id", "relpath", "kind", "bytes", *MEASURES, "duration", "codec", "audio")
+CLIPS = ("id", "video_id", "relpath", "kind", "scene", "start_frame", "end_frame", "start", "end", *MEASURES)
 
 
 def main() -> None:
+    """Parse the command line and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--listing", type=Path, required=True, help="the table that the shards were cut from")
     parser.add_argument("--shards", type=Path, nargs="+", required=True, help="the shards' tables, in order")
     for name in ("videos", "clips", "rejects"):
         parser.add_argument(f"--{name}", type=Path, required=True, help=f"the table of {name} to write")
     args = parser.parse_args()
-    with tables.whole(args.videos) as videos, tables.whole(args.clips) as clips, tables.whole(args.rejects) as rejects:
+    with files.whole(args.videos) as videos, files.whole(args.clips) as clips, files.whole(args.rejects) as rejected:
         to_videos, to_clips = tables.writer(videos, VIDEOS), tables.writer(clips, CLIPS)
-        to_rejects = tables.writer(rejects, tables.REJECTS)
+        to_rejects = tables.writer(rejected, rejects.TABLE)
         for row in tables.balanced(args.listing, tables.concatenate(args.shards)):
-            if tables.is_reject(row):
+            if rejects.is_reject(row):
                 to_rejects.writerow(row)
                 continue
             to_videos.writerow(row)
             for clip in clips_of(row):
-                (to_rejects if tables.is_reject(clip) else to_clips).writerow(clip)
+                (to_rejects if rejects.is_reject(clip) else to_clips).writerow(clip)
 
 
 def clips_of(video: dict) -> Iterator[dict]:
     """The clips of a scanned video, in time order; some are rejects."""
-    for scene, first, end, start, stop, reason in json.loads(video["clips"]):
-        yield {
+    for span in scenes.from_column(video["clips"]):
+        clip = {
             **video,
-            "id": f"{video['id']}-{first:08d}",
+            "id": f"{video['id']}-{span.first:08d}",
             "video_id": video["id"],
-            "scene": scene,
-            "start_frame": first,
-            "end_frame": end,
-            "start": tables.number(start),
-            "end": tables.number(stop),
-            "num_frames": end - first,
-            "stage": "scan_videos" if reason else "",
-            "reason": reason,
-            "detail": f"{stop - start:.3f} s" if reason else "",
+            "scene": span.scene,
+            "start_frame": span.first,
+            "end_frame": span.end,
+            "start": tables.number(span.start),
+            "end": tables.number(span.stop),
+            "num_frames": span.end - span.first,
         }
+        if span.reason:
+            clip = rejects.rejected(clip, "scan_videos", span.reason, f"{span.stop - span.start:.3f} s")
+        yield clip
 
 
 if __name__ == "__main__":

@@ -7,28 +7,31 @@ Example: python workflow/scripts/label_camera.py --table 00000.csv --out out.csv
 from collections.abc import Iterator
 
 import numpy as np
-from clipmill import camera, frames, video
-from clipmill.step import Step, main
+from clipmill.clips import camera
+from clipmill.engine.job import main
+from clipmill.engine.step import Step
+from clipmill.videos import frames, pictures
+from clipmill.videos.reader import Reader, span_of
 
 
 class LabelCamera(Step):
     """`cmotion`; a still image has none."""
 
     columns = ("cmotion",)
-    reads = ("start_frame", "end_frame", "start", "end")
-    parallel = True
+    depends_on = ("start_frame", "end_frame", "start", "end")
+    in_threads = True
 
     def compute(self, rows: list[dict], prepared: list) -> list[dict]:
         return [{"cmotion": "" if row["kind"] == "image" else camera.label(self.samples(row))[0]} for row in rows]
 
     def samples(self, row: dict) -> Iterator[tuple[float, np.ndarray]]:
-        """(seconds, grey picture) of the clip on the grid of `fps` pictures a second, in one forward pass."""
+        """(seconds, grey picture) of the clip on the grid of `fps` pictures per second, in one forward pass."""
         grid = frames.Grid(self.settings["fps"])
-        with video.Reader(self.source(row)) as reader:
+        with Reader(self.source(row)) as reader:
             aspect = reader.stream.sample_aspect_ratio
-            for frame in reader.span(*video.span_of(row)):
+            for frame in reader.span(*span_of(row)):
                 if grid.wants(frame.seconds - float(row["start"])):
-                    yield frame.seconds, video.grey(frame.picture, self.settings["short_side"], aspect)
+                    yield frame.seconds, pictures.grey(frame.picture, self.settings["short_side"], aspect)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,11 @@
 
     exec python workflow/scripts/launch.py --gpus {resources.gpu} --ranks {resources.ranks} --threads {threads} SCRIPT
 
-One rank for each GPU; without GPUs, as many ranks as asked for. Each rank gets its own device and its share of the
+One rank per GPU; without GPUs, as many ranks as asked for. Each rank gets its own device and its share of the
 CPUs, for the threads that prepare items. SIGTERM, SIGINT and SIGUSR1 (which a cluster may send ahead of a time limit)
 reach every rank as SIGTERM, perhaps twice, and the launcher waits until all of them have left. In a rule `exec` must
-stand before `python`: a shell in between would die of SLURM's SIGTERM at once, and with it the job, before the ranks
-have written what they have.
+stand before `python`: a shell in between would die of SLURM's SIGTERM at once and end the job before the ranks have
+written what they have.
 """
 
 import argparse
@@ -27,7 +27,7 @@ STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 def main() -> int:
     """Parse the command line, run the script and return its exit status (143 if it was told to stop and did)."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--gpus", type=int, default=0, help="GPUs of the job: one rank for each (0: none)")
+    parser.add_argument("--gpus", type=int, default=0, help="GPUs of the job: one rank per GPU (0: none)")
     parser.add_argument("--ranks", type=int, default=1, help="ranks of a job without GPUs")
     parser.add_argument("--threads", type=int, default=1, help="CPUs of the job, which the ranks share")
     parser.add_argument("script")
@@ -42,7 +42,7 @@ def main() -> int:
         "HF_HUB_OFFLINE": "1",
         "CLIPMILL_GPUS": str(args.gpus),
         "CLIPMILL_THREADS": share,
-        # A network on the CPU gives other last bits with other numbers of threads.
+        # The last bits of a network's result on a CPU depend on the number of threads.
         "OMP_NUM_THREADS": share if args.gpus else "1",
     }
     if ranks == 1:
@@ -59,15 +59,15 @@ def main() -> int:
 
 
 def ignore_stop() -> None:
-    """Make torchrun's agent deaf: SLURM sends SIGTERM twice, and at the second one it would leave its ranks behind."""
+    """Make torchrun's agent ignore SIGTERM: SLURM sends it twice, and at the second the agent would leave its ranks."""
     for number in STOP:
         signal.signal(number, signal.SIG_IGN)
 
 
 def supervise(command: list[str], environment: dict[str, str], ranks: Callable, **popen) -> int:
-    """Run a command to its end, pass a signal to stop on to its ranks as SIGTERM (once each); return the exit status.
+    """Run a command to its end, forward a signal to stop to its ranks as SIGTERM (once each); return the exit status.
 
-    `ranks` gives the processes to tell from the psutil.Process of the command.
+    `ranks` gives the processes to signal, from the psutil.Process of the command.
     """
     stop: list[int] = []
     for number in STOP:
@@ -89,7 +89,7 @@ def supervise(command: list[str], environment: dict[str, str], ranks: Callable, 
 
 
 def as_rank(script: str, arguments: list[str]) -> None:
-    """Become one rank: undo the agent's deafness, take the device, run the script, leave its error to torchrun."""
+    """Become one rank: stop ignoring signals, take the device, run the script, leave its error to torchrun."""
     from torch.distributed.elastic.multiprocessing.errors import record
 
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -11,14 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from stat import S_ISREG
 
-from clipmill import tables
-from clipmill.sources import COLUMNS, IMAGES, files, root_of
-from clipmill.tables import REJECTS
+from clipmill.engine import tables
+from clipmill.engine.rejects import TABLE, rejected
+from clipmill.videos.sources import COLUMNS, IMAGES, files, root_of
 
 SAMPLE = 64 * 1024
+"""Bytes that are read at each of a file's head, middle and tail."""
 
 
 def main() -> None:
+    """Parse the command line and write the listing and its rejects."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--videos", type=Path, required=True, help="folder, or CSV with a column `path`")
     parser.add_argument("--out", type=Path, required=True, help="the listing to write")
@@ -30,7 +32,7 @@ def main() -> None:
     if not rows and not rejects:
         sys.exit(f"{args.videos}: no video or image in it (see `videos` in config/README.md for the extensions taken)")
     tables.write(args.out, COLUMNS, rows)
-    tables.write(args.rejects, REJECTS, rejects)
+    tables.write(args.rejects, TABLE, rejects)
     print(f"list_videos: {len(rows)} files taken in, {len(rejects)} rejects", file=sys.stderr)
 
 
@@ -57,7 +59,7 @@ def listing(root: Path, relpaths: Iterator[str], memo: Path) -> tuple[list[dict]
 
 
 def identified(root: Path, relpath: str, remembered: dict) -> dict:
-    """A file's row; its content is opened only where name, size or time are new."""
+    """A file's row; its content is read only where its name, size or time is new."""
     path = root / relpath
     status = path.stat()
     if not S_ISREG(status.st_mode):
@@ -75,14 +77,14 @@ def identity(path: Path, size: int) -> str:
     """16 hex digits of BLAKE2b over a file's size and 64 KiB from its head, middle and tail."""
     hasher = hashlib.blake2b(str(size).encode(), digest_size=8)
     with open(path, "rb") as file:
-        for at in (0, max(0, size // 2 - SAMPLE // 2), max(0, size - SAMPLE)):
-            file.seek(at)
+        for offset in (0, max(0, size // 2 - SAMPLE // 2), max(0, size - SAMPLE)):
+            file.seek(offset)
             hasher.update(file.read(SAMPLE))
     return hasher.hexdigest()
 
 
 def add(root: Path, row: dict, rows: dict[str, dict], rejects: list[dict]) -> None:
-    """Take a file in, unless one of equal content is there; a different one of its id gets an id over all bytes."""
+    """Take a file in, unless its content is known; a different file of the same id gets an id over all bytes."""
     other = rows.get(row["id"])
     if other and not filecmp.cmp(row["path"], other["path"], shallow=False):
         with open(row["path"], "rb") as file:
@@ -95,7 +97,8 @@ def add(root: Path, row: dict, rows: dict[str, dict], rejects: list[dict]) -> No
 
 
 def reject(identity: str, relpath: str, reason: str, detail: str) -> dict:
-    return {"id": identity, "relpath": relpath, "stage": "list_videos", "reason": reason, "detail": detail}
+    """The row of a file that is not taken in."""
+    return rejected({"id": identity, "relpath": relpath}, "list_videos", reason, detail)
 
 
 if __name__ == "__main__":

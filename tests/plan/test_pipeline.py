@@ -1,0 +1,125 @@
+"""The pipeline's table: who reads whom, what each result depends on, and where everything lies."""
+
+import copy
+import json
+import shlex
+
+import pytest
+from clipmill.plan import config
+from clipmill.plan.pipeline import PHASES, Pipeline, in_turn, script_of
+from mill import ROOT
+
+SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
+SCHEMA_READ = config.load(SCHEMA)
+
+
+def pipeline(**change) -> Pipeline:
+    return Pipeline(config.check({"results": "out", **change}, SCHEMA), SCHEMA_READ)
+
+
+def values(properties: dict, path=()):
+    """(path, another value, whether it is marked as speed only) of each key with a value."""
+    other = {"boolean": lambda old: not old, "integer": lambda old: 7, "number": lambda old: 0.77}
+    for name, node in properties.items():
+        node = {**SCHEMA_READ["$defs"].get(node.get("$ref", "").rsplit("/", 1)[-1], {}), **node}
+        if "properties" in node:
+            yield from values(node["properties"], (*path, name))
+        elif "enum" in node:
+            yield (
+                (*path, name),
+                next((some for some in node["enum"] if some != node["default"]), "another"),
+                node.get("speed"),
+            )
+        else:
+            kinds = node["type"] if isinstance(node["type"], list) else [node["type"]]
+            value = other.get(kinds[0], lambda old: "another")(node["default"])
+            value = {"array": [0.25], "url": "http://host/v1", "head_sha256": "0" * 64}.get(name, value)
+            yield (*path, name), [0.25] if kinds == ["array"] else value, node.get("speed")
+
+
+KEYS = {".".join(path): (path, value, speed) for path, value, speed in values(SCHEMA_READ["properties"])}
+CONCERNS = {
+    "videos": set(), "results": None, "models": set(), "scratch": set(), "shards": set(), "max_error_share": set(),
+    "fmin": set(), "clips": set(), "detector": {"videos.scan_videos"}, "detectors.adaptive": {"videos.scan_videos"},
+    "detectors": set(), "frames.source": {"scorers", "captions.caption_clips", "captions.score_match"},
+    "frames": {"videos.scan_videos", "scorers", "captions.caption_clips", "captions.score_match"},
+    "score.aesthetic": {"clips.score_aesthetic"}, "score.flow": {"clips.score_flow"}, "score.ocr": {"clips.score_ocr"},
+    "select": set(), "caption": {"captions.caption_clips"}, "clean": {"captions.clean_captions"},
+    "refine": {"captions.clean_captions"}, "match": {"captions.score_match"}, "camera": {"captions.label_camera"},
+    "cut.when": set(), "cut": {"captions.cut_clips"},
+}  # fmt: skip
+"""Which rules forget what they remember where a key under this one changes; the longest name counts."""
+
+
+def concerned(key: str) -> set[str] | None:
+    found = max((name for name in CONCERNS if key == name or key.startswith(f"{name}.")), key=len)
+    rules = CONCERNS[found]
+    if rules and "scorers" in rules:
+        rules = rules - {"scorers"} | {"clips.score_aesthetic", "clips.score_flow", "clips.score_ocr"}
+    return rules
+
+
+@pytest.mark.parametrize("key", [key for key in KEYS if not key.endswith("enabled") and concerned(key) is not None])
+def test_a_key_concerns_its_own_rules_memos_and_no_others(key):
+    path, value, speed = KEYS[key]
+    before = pipeline()
+    changed = copy.deepcopy(before.config)
+    block = changed
+    for name in path[:-1]:
+        block = block[name]
+    block[path[-1]] = value
+    after = Pipeline(changed, SCHEMA_READ)
+    remembering = [name for phase in PHASES for name in before.steps(phase)]
+    forgotten = {name for name in remembering if before.memo(name) != after.memo(name)}
+    if key == "caption.server.url":
+        assert forgotten == {"captions.caption_clips"}, "a server in place of a model of our own is another captioner"
+    else:
+        assert forgotten == (set() if speed else concerned(key))
+
+
+def test_rules_of_the_last_phase_read_each_other_in_turn():
+    mill = pipeline()
+    chain = [name for name in mill.rules if name.startswith("captions.")]
+    assert [script_of(name) for name in chain] == [
+        "caption_clips", "clean_captions", "score_match", "select_pairs", "label_camera", "cut_clips",
+    ]  # fmt: skip
+    for name, before in zip(chain[1:], chain, strict=False):
+        assert mill.before(name) == [mill.table(before)]
+
+
+def test_a_rule_that_is_switched_off_is_left_out_of_the_chain():
+    mill = pipeline(camera={"enabled": False})
+    assert mill.before("captions.cut_clips") == [mill.table("captions.select_pairs")]
+    assert "captions.label_camera" not in mill.steps("captions")
+    assert in_turn({}) == {}
+
+
+def test_select_reads_the_scorers_that_are_enabled():
+    mill = pipeline(score={"ocr": {"enabled": False}})
+    assert mill.before("clips.select_clips") == [mill.table("clips.score_aesthetic"), mill.table("clips.score_flow")]
+    assert "score.ocr" not in mill.models()
+
+
+def test_a_threshold_moves_the_tables_after_it_and_forgets_nothing():
+    loose, strict = pipeline(), pipeline(select={"aes": {"min": 5}, "match": {"min": 3}})
+    moved = {name for name in loose.rules if loose.table(name) != strict.table(name)}
+    assert moved == {"clips.select_clips", "captions.select_pairs", "captions.label_camera", "captions.cut_clips"}
+    assert all(loose.memo(name) == strict.memo(name) for phase in PHASES for name in loose.steps(phase))
+
+
+def test_cutting_first_shares_the_memo_of_cutting_last():
+    first, last = pipeline(cut={"when": "first"}), pipeline()
+    assert "clips.cut_clips" in first.steps("clips")
+    assert "clips.cut_clips" not in last.steps("clips")
+    assert first.memo("clips.cut_clips") == last.memo("captions.cut_clips")
+    assert len(first.folders_in_use()["memo"]) == len(set(first.folders_in_use()["memo"]))
+
+
+def test_a_command_names_its_script_and_survives_any_path():
+    words = shlex.split(pipeline(videos="my 'odd' videos", results="a b/").params("clips.score_flow")["command"])
+    assert words[0] == "workflow/scripts/score_flow.py"
+    given = dict(zip(words[1::2], words[2::2], strict=True))
+    assert given["--videos"] == "my 'odd' videos"
+    assert given["--results"] == "a b"
+    assert given["--block"] == "score.flow"
+    assert json.loads(given["--settings"])["model"] == "raft_large"

@@ -1,0 +1,1 @@
+"""What is said about a clip, and whether it is true."""

@@ -1,0 +1,109 @@
+"""Captions by a server that speaks OpenAI's protocol."""
+
+import base64
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from clipmill.captions.caption import Caption, Request
+from clipmill.captions.prompts import AGAIN, wording
+
+JPEG_QUALITY = 92
+
+
+class ServerError(ConnectionError):
+    """The caption server is at fault, not an item."""
+
+
+class ServerCaptioner:
+    """Any server that speaks OpenAI's chat completions (vLLM, SGLang, TGI, `transformers serve`, a hosted one).
+
+    Frames are sent as JPEG in the request. The client tries again, with growing pauses, on time-outs, lost
+    connections, 408, 409, 429 and 5xx. What still fails is the server's fault and raises ServerError. An answer 400,
+    413 or 422 is the item's fault once the server has captioned something, and before that the set-up's.
+
+    `settings` is the `caption` block: prompt, max_tokens and `server`: url, model, concurrency, timeout (s), retries,
+    api_key_env (the environment variable that holds the key, if the server asks for one).
+    """
+
+    uses = ()
+    """Columns of a row that it looks at."""
+
+    @staticmethod
+    def least_batch(settings: dict) -> int:
+        """The fewest items that a batch should have: their requests are sent at once and keep the server busy until
+        the slowest answer."""
+        return 4 * settings["server"]["concurrency"]
+
+    def __init__(self, settings: dict, device: str = "cpu"):
+        from openai import OpenAI
+
+        self.settings, self.server, self.served = settings, settings["server"], False
+        self.client = OpenAI(
+            base_url=self.server["url"],
+            # A self-hosted server needs no key, but the client asks for one.
+            api_key=os.environ.get(self.server["api_key_env"]) or "none",
+            timeout=self.server["timeout"],
+            max_retries=self.server["retries"],
+        )
+
+    def prepare(self, request: Request, again: bool = False) -> list[dict]:
+        """The messages of one item."""
+        text = wording(self.settings["prompt"], request.kind) + (AGAIN if again else "")
+        content = [{"type": "image_url", "image_url": {"url": _data_uri(frame)}} for frame in request.frames]
+        return [{"role": "user", "content": [*content, {"type": "text", "text": text}]}]
+
+    def caption(self, prepared: list[list[dict]], again: bool = False) -> list[Caption]:
+        """The captions of items, in their order, `concurrency` requests at a time. Raises ServerError."""
+        pool = ThreadPoolExecutor(max_workers=self.server["concurrency"])
+        try:
+            captions = list(pool.map(lambda messages: self._ask(messages, again), prepared))
+        finally:
+            # A job that is told to stop must not wait for answers.
+            pool.shutdown(wait=False, cancel_futures=True)
+        if captions and not self.served:
+            raise self._fault(captions[0].text)
+        return captions
+
+    def _ask(self, messages: list[dict], again: bool) -> Caption:
+        import openai
+
+        options = {"frequency_penalty": 0.5} if again else {}
+        try:
+            answer = self.client.chat.completions.create(
+                model=self.server["model"],
+                messages=messages,
+                max_tokens=self.settings["max_tokens"] * (2 if again else 1),
+                temperature=0,
+                **options,
+            )
+        except openai.APIStatusError as error:
+            if error.status_code in (400, 413, 422):
+                return Caption(str(error), "refused")
+            key = self.server["api_key_env"]
+            hint = f" (the key is read from ${key}, see caption.server.api_key_env)" if error.status_code == 401 else ""
+            raise self._fault(f"{error}{hint}") from error
+        except (openai.OpenAIError, ValueError) as error:
+            raise self._fault(f"{type(error).__name__}: {error}") from error
+        try:
+            choice = answer.choices[0]
+            text = " ".join((choice.message.content or "").split())
+            # JSON may carry half a surrogate pair, which no file can.
+            text = text.encode("utf-8", "replace").decode()
+        except (AttributeError, IndexError, TypeError) as error:
+            raise self._fault(f"the answer is not a chat completion: {str(answer)[:200]!r}") from error
+        self.served = True
+        if choice.finish_reason == "content_filter":
+            return Caption("content filter", "refused")
+        return Caption(text, "length" if choice.finish_reason == "length" else "stop")
+
+    def _fault(self, why: str) -> ServerError:
+        return ServerError(f"caption.server.url {self.server['url']} (model {self.server['model']}): {why}")
+
+
+def _data_uri(frame: np.ndarray) -> str:
+    import cv2
+
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}"

@@ -1,0 +1,104 @@
+"""open_clip models: pictures and captions as unit vectors, always in batches of one fixed shape."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from clipmill.engine import weights
+from clipmill.engine.batches import Batches
+
+
+class OpenClip:
+    """An open_clip model, loaded from local files only.
+
+    `settings`: model (an architecture that open_clip knows), pretrained (a tag that `fetch_models` fetched, a folder
+    with open_clip_config.json, or a file of weights for the architecture). `key` names the configuration block in
+    errors. Runs in float32 (TF32 on a GPU).
+    """
+
+    def __init__(self, settings: dict, key: str, device: str = "cpu", rows: int = 32):
+        import open_clip
+        import torch
+        from torchvision.transforms import Compose, Normalize, ToTensor
+
+        path = weights.resolve_clip(settings["model"], settings["pretrained"], key=f"{key}.pretrained")
+        if path.is_dir() and not (path / "open_clip_config.json").is_file():
+            raise weights.ModelMissing(f"{key}.pretrained", path / "open_clip_config.json")
+        if path.is_dir() and not weights.weights_in(path):
+            raise weights.ModelMissing(f"{key}.pretrained", path / "open_clip_model.safetensors")
+        name, file = (f"local-dir:{path}", None) if path.is_dir() else (settings["model"], str(path))
+        if device != "cpu":
+            torch.set_float32_matmul_precision("high")
+        self.model, _, transform = open_clip.create_model_and_transforms(name, file, device=device)
+        self.model.eval()
+        # A picture stays in bytes until it is on the GPU: a quarter of the memory to fill and to transfer.
+        numbers = ToTensor, Normalize
+        self.geometry = Compose([part for part in transform.transforms if not isinstance(part, numbers)])
+        self.normalize = next(part for part in transform.transforms if isinstance(part, Normalize))
+        self.tokenizer = open_clip.get_tokenizer(name)
+        self.width = open_clip.get_model_config(name)["embed_dim"]
+        self._images = Batches(self._encode, rows, device)
+        self._texts = Batches(lambda batch: self.model.encode_text(batch, normalize=True), rows, device)
+
+    def prepare(self, frame: np.ndarray):
+        """A frame (HxWx3 RGB uint8) at the image tower's size: a CPU tensor (3, H, W) of bytes."""
+        import torch
+        from PIL import Image
+
+        return torch.from_numpy(np.array(self.geometry(Image.fromarray(frame)))).permute(2, 0, 1)
+
+    def _encode(self, batch):
+        return self.model.encode_image(self.normalize(batch.float() / 255), normalize=True)
+
+    def tokens(self, text: str):
+        """A text as the text tower's input: a CPU tensor (context,). Cut off where it is longer: see `fits`."""
+        return self.tokenizer(text)[0]
+
+    def fits(self, text: str) -> bool:
+        """Whether the text tower takes the whole text."""
+        if hasattr(self.tokenizer, "encode"):
+            return len(self.tokenizer.encode(text)) + 2 <= self.tokenizer.context_length
+        ids = self.tokenizer.tokenizer(self.tokenizer.clean_fn(text)).input_ids
+        return len(ids) <= self.tokenizer.context_length
+
+    def images(self, prepared: list):
+        """Unit vectors (N, width), float32 on the CPU, of prepared frames."""
+        return self._images(prepared)
+
+    def texts(self, tokens: list):
+        """Unit vectors (N, width), float32 on the CPU, of texts as tokens."""
+        return self._texts(tokens)
+
+
+def pieces(text: str, fits: Callable[[str], bool]) -> list[str]:
+    """A text as parts that fit: whole if it fits, otherwise its sentences, and halves of a sentence that does not."""
+    text = text.strip()
+    if not text or fits(text):
+        return [text] if text else []
+    parts = re.split(r"(?<=[.!?;])\s+|\n+", text)
+    if len(parts) == 1:
+        middle = len(text) // 2
+        spaces = [found.start() for found in re.finditer(r"\s", text)]
+        cut = min(spaces, key=lambda space: abs(space - middle)) if spaces else middle
+        parts = [text[:cut], text[cut:]]
+    return [piece for part in parts for piece in pieces(part, fits)]
+
+
+def write_folder(folder: Path, model: str, tag: dict, file: Path) -> None:
+    """Write into `folder` what `local-dir:` loads for an open_clip tag: open_clip_config.json and the weights (`file`,
+    which is moved).
+
+    `tag` is open_clip's own record of the pretrained weights: how pictures are normalised, and whether the model was
+    trained with QuickGELU.
+    """
+    import open_clip
+
+    config = open_clip.get_model_config(model) | {"quick_gelu": bool(tag.get("quick_gelu", False))}
+    preprocess = {name: tag[name] for name in ("mean", "std", "interpolation", "resize_mode") if name in tag}
+    text = json.dumps({"model_cfg": config, "preprocess_cfg": preprocess}, indent=2)
+    (folder / "open_clip_config.json").write_text(text, encoding="utf-8")
+    safe = file.suffix == ".safetensors"
+    file.resolve().replace(folder / ("open_clip_model.safetensors" if safe else "open_clip_pytorch_model.bin"))

@@ -1,0 +1,40 @@
+"""Accounts: a line per finished job of a map rule, in `<results>/logs/<phase>.<rule>/<shard>.jsonl`."""
+
+import json
+import os
+import resource
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def write(results: Path, rule: str, shard: str, counts: dict, seconds: float, ranks: int) -> None:
+    """Add the account of a job that is ending.
+
+    `rule`: `<phase>.<rule>`; `counts`: its items, and how many were computed, remembered and rejected; `seconds`: how
+    long it ran. The CPU seconds of this process stand for those of each of its `ranks`; `max_mb` is the most memory
+    that it, or a process that it started, used.
+    """
+    usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    record = {
+        "rule": rule,
+        "shard": shard,
+        **counts,
+        "seconds": round(seconds, 2),
+        "cpu_seconds": round(sum(use.ru_utime + use.ru_stime for use in usage) * ranks, 2),
+        "max_mb": max(use.ru_maxrss for use in usage) // 1024,
+        "gpus": int(os.environ.get("CLIPMILL_GPUS", 0)),
+        "ended": round(time.time(), 1),
+    }
+    folder = results / "logs" / rule
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / f"{shard}.jsonl", "a", encoding="utf-8") as file:
+        file.write(json.dumps(record) + "\n")
+
+
+def read(results: Path) -> Iterator[tuple[str, dict]]:
+    """(rule without its phase, record) of every job that has finished in this results folder."""
+    for path in sorted((results / "logs").glob("*.*/*.jsonl")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            record = json.loads(line)
+            yield record["rule"].partition(".")[2], record

@@ -1,0 +1,81 @@
+"""Files: written whole or not at all, distinguished from leftovers of dead processes, and known by their digests."""
+
+import contextlib
+import hashlib
+import os
+import socket
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def whole(path: str | Path, mode: str = "w"):
+    """Open `path` for writing under a temporary name in its folder; flush and rename it when the block succeeds.
+
+    A reader sees the old file or the whole new one. The temporary name holds the host and the process, so that two
+    writers of one path do not meet, and so that `is_stale` can tell whose it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
+    text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
+    try:
+        with open(temporary, mode, **text) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_if_changed(path: str | Path, text: str) -> bool:
+    """Write `text` whole to `path` unless it already holds these bytes; returns whether it was written."""
+    path = Path(path)
+    if path.exists() and path.read_bytes() == text.encode():
+        return False
+    with whole(path) as file:
+        file.write(text)
+    return True
+
+
+def is_stale(path: Path) -> bool:
+    """Whether `path` is a temporary file of `whole` on this host whose writer is dead."""
+    name, _, rest = path.name.partition(f".{socket.gethostname()}.")
+    pid = rest.removesuffix(".tmp")
+    return bool(name) and rest.endswith(".tmp") and pid.isdigit() and not _is_alive(int(pid))
+
+
+def remove_stale(folder: Path) -> None:
+    """Remove the temporary files that killed processes of this host left anywhere in `folder`."""
+    for path in folder.rglob(".*.tmp"):
+        if is_stale(path):
+            path.unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, 64 hex digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def size_and_time(path: Path) -> tuple[int, int]:
+    """Bytes and time of the last change (nanoseconds) of a file: while they are unchanged, so is its content."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def state(place: Path) -> list[list]:
+    """Name, size and time of a file, or of each file of a folder."""
+    files = [place] if place.is_file() else sorted(place.rglob("*"))
+    return [[str(file), *size_and_time(file)] for file in files if file.is_file()]

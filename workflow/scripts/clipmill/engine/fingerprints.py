@@ -1,0 +1,90 @@
+"""Fingerprints of code and settings, by which Snakemake and the memo know what must run again."""
+
+import ast
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+
+from clipmill.engine import syntax
+
+SCRIPTS = Path(__file__).resolve().parents[2]
+
+
+def digest(*values) -> str:
+    """12 hex digits over any JSON-able values."""
+    text = json.dumps(values, sort_keys=True, ensure_ascii=False)
+    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def without_speed(settings, schema: dict):
+    """`settings` without the keys that their `schema` marks with `speed: true`: those change no result."""
+    if not isinstance(settings, dict):
+        return settings
+    known = schema.get("properties", {})
+    return {
+        name: without_speed(value, known.get(name, {}))
+        for name, value in settings.items()
+        if not known.get(name, {}).get("speed")
+    }
+
+
+@cache
+def fingerprint(script: str, model: str | None = None, engine: bool = True) -> str:
+    """A hash over the code of a rule's script and of all that it imports from `clipmill`.
+
+    Comments, docstrings, layout and what is only said (error messages, prints, logs) do not count. Where a file has
+    a table of models, only the one that stands for `model` counts. With `engine=False` the engine does not count: it
+    carries results but makes none, so the memo outlives a change to it.
+    """
+    start = SCRIPTS / f"{script}.py"
+    files = _all_imported(start)
+    hashes: dict[str, str] = {}
+    todo = [start]
+    while todo:
+        path = todo.pop()
+        name = str(path.relative_to(SCRIPTS))
+        if name not in hashes and (engine or path.parent != SCRIPTS / "clipmill" / "engine"):
+            hashes[name], imported = _counted(path, model, files) if syntax.tables(path, model) else _whole(path)
+            todo += imported
+    return digest(sorted(hashes.items()))
+
+
+def _counted(path: Path, model: str, files: frozenset[Path]) -> tuple[str, list[Path]]:
+    """A hash of the part that counts of a file with a table of models, and the files that this part imports."""
+    used_elsewhere = frozenset().union(*(_names(other) for other in files if other != path))
+    return _hashed(syntax.chosen(path, model, used_elsewhere))
+
+
+@cache
+def _whole(path: Path) -> tuple[str, list[Path]]:
+    return _hashed(syntax.statements(path))
+
+
+def _hashed(statements) -> tuple[str, list[Path]]:
+    text = "\n".join(ast.dump(statement) for statement in statements)
+    modules = sorted(name for name in syntax.imported(statements) if name.startswith("clipmill."))
+    paths = [SCRIPTS / f"{name.replace('.', '/')}.py" for name in modules]
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest(), [path for path in paths if path.is_file()]
+
+
+def _all_imported(start: Path) -> frozenset[Path]:
+    """A script and every file of the library that it may import."""
+    found, todo = set(), [start]
+    while todo:
+        path = todo.pop()
+        if path not in found:
+            found.add(path)
+            todo += _whole(path)[1]
+    return frozenset(found)
+
+
+@cache
+def _names(path: Path) -> frozenset[str]:
+    return frozenset().union(*(syntax.names_abroad(statement) for statement in syntax.statements(path)))
+
+
+def forget() -> None:
+    """Read every file again: code has changed since the last fingerprint of this process."""
+    for cached in (fingerprint, _whole, _names, syntax.statements):
+        cached.cache_clear()

@@ -1,0 +1,197 @@
+"""One shard of one step: recall what is remembered, compute what is missing, write one row per row read."""
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+from clipmill.engine import accounts, files, rejects, tables, weights
+from clipmill.engine.compute import Compute
+from clipmill.engine.fingerprints import digest
+from clipmill.engine.memo import Memo
+from clipmill.engine.ranks import Ranks
+from clipmill.engine.rejects import Reject
+from clipmill.engine.step import Step
+
+FLUSH_SECONDS = 60
+STOP = (signal.SIGTERM, signal.SIGINT)
+
+
+class Terminated(BaseException):
+    """A signal to stop came: what is computed is written before the process ends."""
+
+
+def main(kind: type[Step], description: str) -> None:
+    """The command line of a step's script."""
+    args = _arguments(description)
+    settings = json.loads(args.settings)
+    for number in STOP:
+        signal.signal(number, _terminate)
+    ranks = Ranks(int(settings.get("tp_size", 1)))
+    step = kind(settings, args.results, args.videos, args.store, _device(ranks))
+    job = Job(step, args, ranks)
+    try:
+        job.run()
+    except Terminated as stop:
+        job.flush()
+        name = signal.Signals(stop.args[0]).name
+        print(f"{job.name}: ended by {name}; {job.computed} computed items are kept in the memo", file=sys.stderr)
+        os._exit(128 + stop.args[0])
+    except SystemExit:
+        with contextlib.suppress(OSError):
+            job.flush()
+        raise
+    except (OSError, MemoryError) as error:
+        with contextlib.suppress(OSError):
+            job.flush()
+        raise SystemExit(f"{job.name}: the environment failed, not an item: {type(error).__name__}: {error}") from error
+
+
+def _arguments(description: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--table", type=Path, required=True, help="the table (shard) to read")
+    parser.add_argument("--out", type=Path, required=True, help="the table to write, one row per row read")
+    parser.add_argument("--memo", type=Path, required=True, help="folder of what this step remembers")
+    parser.add_argument("--settings", default="{}", help="what its result depends on, as JSON")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="the results folder")
+    parser.add_argument("--videos", type=Path, default=Path("videos"), help="the folder that relpath starts from")
+    parser.add_argument("--store", type=Path, default=Path("frames"), help="the folder of frame stores")
+    parser.add_argument("--models", type=Path, help="the list of models that fetch_models wrote")
+    parser.add_argument("--block", default="", help="the configuration block whose models in that list this step uses")
+    workers = int(os.environ.get("CLIPMILL_THREADS", 1))
+    parser.add_argument("--threads", type=int, default=workers, help="threads that prepare items")
+    parser.add_argument(
+        "--max-error-share", type=float, default=0.5, help="share of unexpected faults above which the job fails"
+    )
+    return parser.parse_args()
+
+
+def _terminate(number: int, _) -> None:
+    for other in STOP:
+        signal.signal(other, signal.SIG_IGN)
+    raise Terminated(number)
+
+
+def _device(ranks: Ranks) -> str:
+    """This rank's GPU where the job was given any, otherwise a CPU. Does not import torch where there can be no GPU."""
+    if not os.path.exists("/dev/nvidiactl") or os.environ.get("CUDA_VISIBLE_DEVICES") == "":
+        return "cpu"
+    import torch
+
+    return f"cuda:{ranks.local}" if torch.cuda.is_available() else "cpu"
+
+
+class Job:
+    """One shard of one step in one process."""
+
+    def __init__(self, step: Step, args: argparse.Namespace, ranks: Ranks):
+        self.step, self.args, self.ranks = step, args, ranks
+        self.name = f"{step.name} {args.table.stem}"
+        self.memo = Memo(args.memo, (*step.columns, *step.remembers))
+        self.rows = list(tables.read(args.table))
+        listed = json.loads(args.models.read_text()) if args.models else {}
+        self.model = digest(weights.digests(listed, args.block))
+        self.fresh: list[dict] = []
+        self.computed = 0
+        self.began = self.flushed = time.monotonic()
+
+    def run(self) -> None:
+        """Recall, compute and write; rank 0 assembles the table when all ranks are done."""
+        known = self.recall(faults=False)
+        items = [row for row in self.rows if not rejects.is_reject(row)]
+        # Rank 0 decides what is missing: a rank that reads the memo later may see more and number the batches
+        # differently.
+        mine = [row["id"] for row in items if self.key(row) not in known]
+        wanted = set(json.loads(self.ranks.agree("missing", json.dumps(mine))))
+        missing = [row for row in items if row["id"] in wanted]
+        if missing:
+            compute = Compute(self.step, self.name, self.args, self.ranks, len(self.rows), self.keep)
+            compute.run(missing, after_batch=self.flush_in_time)
+        self.flush()
+        self.ranks.wait("computed")
+        if self.ranks.rank == 0:
+            self.assemble(len(items), len(missing))
+        self.ranks.wait("assembled")
+
+    def key(self, row: dict) -> tuple[str, str]:
+        """What an item is remembered by: its id, and a digest of everything else that its result depends on."""
+        return row["id"], digest([row.get(name, "") for name in self.step.depends_on], self.model)
+
+    def recall(self, faults: bool) -> dict[tuple[str, str], dict]:
+        """The remembered rows of this shard that still hold; unexpected faults only if `faults`."""
+        if not self.rows:
+            return {}
+        rows = {self.key(row): row for row in self.rows if not rejects.is_reject(row)}
+        known = self.memo.recall(self.rows[0]["id"], self.rows[-1]["id"])
+        return {
+            key: held
+            for key, held in known.items()
+            if key in rows
+            and (faults or held["fault"] != "unexpected")
+            and (held["fault"] or self.step.valid(rows[key], held))
+        }
+
+    def keep(self, row: dict, values: dict) -> None:
+        """Take the values of an item; they are written by the next flush."""
+        identity, key = self.key(row)
+        text = {name: tables.number(value) for name, value in values.items()}
+        self.fresh.append({**text, "id": identity, "key": key})
+        self.computed += 1
+
+    def flush(self) -> None:
+        """Write what was computed since the last flush as a part file."""
+        if self.ranks.leads:
+            self.memo.write(self.fresh)
+        self.fresh, self.flushed = [], time.monotonic()
+
+    def flush_in_time(self) -> None:
+        """Flush if the last flush was more than FLUSH_SECONDS ago."""
+        if time.monotonic() - self.flushed > FLUSH_SECONDS:
+            self.flush()
+
+    def assemble(self, items: int, missing: int) -> None:
+        """Write the table: every row that came in, with its new columns or its reason; and the job's account."""
+        known = self.recall(faults=True)
+        lost = [row["id"] for row in self.rows if not rejects.is_reject(row) and self.key(row) not in known]
+        if lost:
+            raise SystemExit(f"{self.name}: {len(lost)} results are not in the memo, e.g. that of {lost[0]}; run again")
+        names = [name for name in tables.columns(self.args.table) if name not in rejects.COLUMNS]
+        names = self.step.passes_on(names)
+        names = [*names, *(name for name in self.step.columns if name not in names), *rejects.COLUMNS]
+        rejected = 0
+        with files.whole(self.args.out) as file:
+            out = tables.writer(file, names)
+            for row in self.rows:
+                if not rejects.is_reject(row):
+                    row = self.outcome(row, known[self.key(row)])
+                    rejected += rejects.is_reject(row)
+                out.writerow(row)
+        self.account(items, missing, rejected)
+
+    def outcome(self, row: dict, held: dict) -> dict:
+        """The row with its new columns, or as a reject."""
+        reject = partial(rejects.rejected, row, self.step.name)
+        if held["fault"]:
+            return reject(held["reason"], held["detail"])
+        values = {name: held[name] for name in (*self.step.columns, *self.step.remembers) if name in held}
+        try:
+            return {**row, **self.step.finish(row, values)}
+        except Reject as error:
+            return reject(error.reason, error.detail)
+
+    def account(self, items: int, missing: int, rejected: int) -> None:
+        """Report what was done, to the log and to the file that is summed after the run."""
+        seconds = time.monotonic() - self.began
+        counts = {"items": items, "computed": missing, "remembered": items - missing, "rejects": rejected}
+        rule = self.args.out.parent.parent.name
+        accounts.write(self.args.results, rule, self.args.out.stem, counts, seconds, self.ranks.size)
+        print(
+            f"{self.name}: {items} items, {missing} computed, {items - missing} remembered, "
+            f"{rejected} rejects, {seconds:.1f} s",
+            file=sys.stderr,
+        )

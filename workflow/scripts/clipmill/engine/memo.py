@@ -1,0 +1,75 @@
+"""The memo: what a step remembers of each item, as parquet part files sorted by id."""
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from clipmill.engine.files import whole
+
+FIELDS = ("id", "key", "fault", "reason", "detail")
+"""What every part file has besides a step's own columns. `key` is a digest of the values that the result depends on;
+`fault` is empty, "item" (the item's own, remembered) or "unexpected" (tried again with its job)."""
+
+
+class Memo:
+    """The remembered rows of one step with one fingerprint, under one folder.
+
+    All columns are strings, as tables hold them. A part's name is `<first id>_<last id>_<hash>.parquet`, so that a
+    range of ids opens only the parts that overlap it, and so that two writers of the same rows write the same file.
+    """
+
+    def __init__(self, folder: str | Path, columns: Iterable[str]):
+        self.folder = Path(folder)
+        self.columns = [*FIELDS, *columns]
+
+    def parts(self) -> list[tuple[str, str, Path]]:
+        """(first id, last id, path) of each part file, oldest first."""
+        if not self.folder.is_dir():
+            return []
+        found = [entry for entry in os.scandir(self.folder) if entry.name.endswith(".parquet")]
+        found.sort(key=lambda entry: (entry.stat().st_mtime_ns, entry.name))
+        return [(*entry.name.split("_", 2)[:2], self.folder / entry.name) for entry in found]
+
+    def recall(self, first: str, last: str) -> dict[tuple[str, str], dict[str, str]]:
+        """What is remembered of the ids from `first` to `last`, by (id, key): the newest; no fault over a result."""
+        known: dict[tuple[str, str], dict[str, str]] = {}
+        for low, high, path in self.parts():
+            if low <= last and first <= high:
+                for row in _rows(path, self.columns):
+                    key = row["id"], row["key"]
+                    if first <= row["id"] <= last and not (key in known and row["fault"] == "unexpected"):
+                        known[key] = row
+        return known
+
+    def ids(self) -> set[str]:
+        """All ids remembered (not the unexpected faults, which are tried again)."""
+        known: set[str] = set()
+        for _, _, path in self.parts():
+            known |= {row["id"] for row in _rows(path, ["id", "fault"]) if row["fault"] != "unexpected"}
+        return known
+
+    def write(self, rows: list[dict[str, str]]) -> None:
+        """Write one part file with these rows."""
+        if not rows:
+            return
+        rows = sorted(rows, key=lambda row: (row["id"], row["key"]))
+        table = pa.table({name: pa.array([row.get(name, "") for row in rows], pa.string()) for name in self.columns})
+        content = hashlib.blake2b(repr(rows).encode(), digest_size=6).hexdigest()
+        with whole(self.folder / f"{rows[0]['id']}_{rows[-1]['id']}_{content}.parquet", "wb") as file:
+            pq.write_table(table, file, compression="zstd")
+
+
+def _rows(path: Path, columns: list[str]) -> list[dict[str, str]]:
+    """The rows of a part file; an unreadable part is a forgotten part."""
+    try:
+        return pq.read_table(path, columns=columns).to_pylist()
+    except (pa.ArrowException, KeyError, OSError) as error:
+        if isinstance(error, OSError) and error.errno:  # pyarrow also raises a bare OSError for damaged pages
+            raise
+        print(f"memo: {path} cannot be read and is forgotten: {error}", file=sys.stderr)
+        return []

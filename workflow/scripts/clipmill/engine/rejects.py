@@ -1,0 +1,37 @@
+"""Rejects: rows that leave the flow, each with its stage, its reason and a detail.
+
+Whose fault it is decides what happens:
+
+    Reject            the item's own: its row becomes a reject, and is remembered as one
+    any other error   unexpected: its row becomes a reject, and is tried again when its job runs again; the job
+                      fails when more than `max_error_share` of its items do
+    OSError, MemoryError                 the environment's: the job stops, and what it computed is kept
+      |- weights.ModelMissing            a model is not on this machine
+      |- server_captioner.ServerError    the caption server fails, or its settings are wrong
+    tables.TableError                    ours: a table breaks a promise; the gather stops
+    config.ConfigError                   the user's: nothing is run
+"""
+
+COLUMNS = ("stage", "reason", "detail")
+"""A row whose `reason` is not empty is a reject: it is carried along untouched until a gather removes it."""
+
+TABLE = ("id", "relpath", "start", "end", *COLUMNS)
+"""The columns of a table of rejects."""
+
+
+class Reject(Exception):
+    """A fault of one item: a short `reason`, the same for all of its kind, and a `detail` of at most 500 characters."""
+
+    def __init__(self, reason: str, detail: str = ""):
+        super().__init__(reason, detail)
+        self.reason, self.detail = reason, " ".join(detail.split())[:500]
+
+
+def rejected(row: dict, stage: str, reason: str, detail: str = "") -> dict:
+    """The row as a reject of `stage`, the name of a rule."""
+    return {**row, "stage": stage, "reason": reason, "detail": detail}
+
+
+def is_reject(row: dict) -> bool:
+    """Whether a rule has rejected this row."""
+    return bool(row.get("reason"))

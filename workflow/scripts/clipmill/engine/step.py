@@ -1,0 +1,63 @@
+"""A step's script defines its columns, what they depend on, how its model is loaded, and how a batch is computed."""
+
+import re
+from pathlib import Path
+
+from clipmill.engine.rejects import Reject
+
+
+class Step:
+    """A function from an item to new columns. Subclass it in the script of the rule, and call `job.main` with it."""
+
+    columns: tuple[str, ...] = ()
+    """What it adds to a row."""
+    remembers: tuple[str, ...] = ()
+    """What it remembers besides its columns, for `valid` and `finish`; not written to the table."""
+    depends_on: tuple[str, ...] = ("start_frame", "end_frame")
+    """The columns of a row, besides its id, that the result depends on."""
+    in_threads = False
+    """Whether `compute` itself runs in the worker threads, one batch per thread (for steps without a model)."""
+
+    def __init__(self, settings: dict, results: Path, videos: Path, store: Path, device: str = "cpu"):
+        self.settings, self.results, self.videos, self.device = settings, results, videos, device
+        self.store_folder = store
+        self.batch = int(settings.get("batch", 1))
+
+    @property
+    def name(self) -> str:
+        """The name of its rule and script: ScoreFlow becomes score_flow."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
+
+    def source(self, row: dict) -> Path:
+        """The source file of a row."""
+        return self.videos / row["relpath"]
+
+    def load(self) -> None:
+        """Build the model. Called once per process, and only when something is missing."""
+
+    def prepare(self, row: dict) -> object:
+        """Read and preprocess one item, in a worker thread. Raises Reject where the item is at fault."""
+
+    def compute(self, rows: list[dict], prepared: list) -> list[dict | Reject]:
+        """The new columns of a batch of items: a dict, or a Reject, per row."""
+        raise NotImplementedError
+
+    def batches(self, rows: list[dict]) -> list[list[dict]]:
+        """The batches in which items are computed."""
+        size = max(1, self.batch)
+        return [rows[first : first + size] for first in range(0, len(rows), size)]
+
+    def valid(self, row: dict, remembered: dict) -> bool:
+        """Whether what is remembered still holds, for a step that also writes a file."""
+        return True
+
+    def finish(self, row: dict, values: dict) -> dict:
+        """The last, cheap part of a result, done for computed and remembered items alike and never remembered.
+
+        Raises Reject where the item does not pass.
+        """
+        return values
+
+    def passes_on(self, names: list[str]) -> list[str]:
+        """Those columns of the table read (`names`) that the table written also has."""
+        return names

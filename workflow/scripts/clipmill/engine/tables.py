@@ -1,0 +1,112 @@
+"""Tables: CSV files with one row per item, sorted by id; every value is kept as the text it was written as."""
+
+import csv
+import io
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import zip_longest
+from numbers import Integral, Real
+from pathlib import Path
+
+from clipmill.engine.files import whole
+
+csv.field_size_limit(sys.maxsize)
+
+MEASURES = ("num_frames", "height", "width", "aspect_ratio", "fps", "resolution")
+"""The reference's columns of a video's or a clip's size and length: frames, pixels, height / width, frames per second,
+height x width."""
+
+
+class TableError(Exception):
+    """A table that breaks a promise: rows not sorted, an id that appears twice, books that do not balance."""
+
+
+def read(path: str | Path) -> Iterator[dict[str, str]]:
+    """Yield the rows of a table as dicts of strings, in bounded memory."""
+    with open(path, encoding="utf-8", newline="") as file:
+        yield from csv.DictReader(file)
+
+
+def columns(path: str | Path) -> list[str]:
+    """The column names of a table."""
+    with open(path, encoding="utf-8", newline="") as file:
+        return next(csv.reader(file), [])
+
+
+class _Lines:
+    """Ends each row with a newline alone. The csv module of Python 3.11 quotes a carriage return (a name may hold one)
+    only where it is part of its line ending."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def write(self, row: str) -> None:
+        """Write a row that the csv module ended in its own way."""
+        self.file.write(row.removesuffix("\r\n") + "\n")
+
+
+def writer(file, names: Iterable[str]) -> csv.DictWriter:
+    """A writer of rows with the columns `names` (other keys are left out), its header written."""
+    out = csv.DictWriter(_Lines(file), list(names), restval="", extrasaction="ignore", lineterminator="\r\n")
+    out.writeheader()
+    return out
+
+
+def text(names: Iterable[str], rows: Iterable[dict]) -> str:
+    """A small table as one string."""
+    with io.StringIO(newline="") as file:
+        writer(file, names).writerows(rows)
+        return file.getvalue()
+
+
+def write(path: str | Path, names: Iterable[str], rows: Iterable[dict]) -> int:
+    """Write a table whole; returns the number of rows."""
+    count = 0
+    with whole(path) as file:
+        out = writer(file, names)
+        for row in rows:
+            out.writerow(row)
+            count += 1
+    return count
+
+
+def concatenate(paths: Iterable[str | Path]) -> Iterator[dict[str, str]]:
+    """Yield the rows of shards one after the other.
+
+    Raises TableError where ids do not rise strictly: shards are contiguous ranges of a sorted table.
+    """
+    last = ""
+    for path in paths:
+        for row in read(path):
+            if row["id"] <= last:
+                raise TableError(
+                    f"{path}: id {row['id']} comes after {last}: the rows are not sorted, or one appears twice"
+                )
+            last = row["id"]
+            yield row
+
+
+def balanced(table: str | Path, rows: Iterable[dict]) -> Iterator[dict]:
+    """Yield `rows`, checking that they are the rows of `table`, id by id: the books of a gather.
+
+    Raises TableError at the first row lost or added.
+    """
+    for before, after in zip_longest(read(table), rows):
+        if before is None or after is None or before["id"] != after["id"]:
+            raise TableError(
+                f"the books do not balance: {table} has the row {before and before['id']} where its shards have "
+                f"{after and after['id']}. Run again with -R of this phase's plan rule; its work folder may be damaged"
+            )
+        yield after
+
+
+def number(value: object) -> str:
+    """A value as tables hold it: floats with at most 4 decimals, nothing for None."""
+    if value is None:
+        return ""
+    if isinstance(value, Real) and not isinstance(value, Integral):
+        if value != value:
+            return ""
+        text = f"{value:.4f}".rstrip("0").rstrip(".")
+        return "0" if text in ("-0", "") else text
+    return str(value)

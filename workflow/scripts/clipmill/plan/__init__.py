@@ -1,0 +1,1 @@
+"""What is decided before a job: the configuration, the pipeline, costs and shards."""

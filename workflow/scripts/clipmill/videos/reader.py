@@ -1,0 +1,147 @@
+"""Reads videos: which stream, which frames in which order, and at which time.
+
+Seconds are always counted from the first frame of the video, frames from 0 in presentation order.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+import av
+from av.stream import Disposition
+
+from clipmill.engine.rejects import Reject
+
+SAME_TIME = 0.0005
+"""Two times that differ by less, in seconds, are the same: tables hold a tenth of a millisecond."""
+
+
+@dataclass
+class Frame:
+    """A decoded frame: its number, its presentation time in the stream's ticks, and the picture as it was coded."""
+
+    index: int
+    pts: int
+    seconds: float
+    picture: av.VideoFrame
+
+
+class Reader:
+    """An opened video. Raises Reject where the file is not a readable video."""
+
+    def __init__(self, path: str | Path, threads: int = 1):
+        self.path = Path(path)
+        if self.path.stat().st_size == 0:
+            raise Reject("empty file")
+        try:
+            self.container = opened(self.path)
+        except OSError:
+            raise
+        except (ValueError, av.error.FFmpegError) as error:
+            raise Reject("not a readable video (damaged, truncated, or none at all)", f"{error}") from error
+        self.stream = _picture_stream(self.container)
+        if self.stream is None:
+            self.container.close()
+            raise Reject("no video stream", f"the {self.container.format.name} file holds no moving picture")
+        if (index := self.stream.index_entries) and index[-1].pos + index[-1].size > self.path.stat().st_size:
+            self.container.close()
+            raise Reject("damaged or truncated", "its index names frames beyond its end")
+        self.stream.codec_context.thread_count = threads
+        self.stream.thread_type = "AUTO" if threads > 1 else "NONE"
+        self.tick: Fraction = self.stream.time_base
+        self.rate = self.stream.average_rate or self.stream.guessed_rate or Fraction(25)
+        self.step = max(1, round(1 / (self.rate * self.tick)))
+        self.first: int | None = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.container.close()
+
+    def frames(self) -> Iterator[Frame]:
+        """All frames from the first one on. Raises Reject where decoding breaks."""
+        last, index = None, -1
+        for index, picture in enumerate(self._decoded()):
+            last = self._pts(picture, last)
+            self.first = last if self.first is None else self.first
+            yield Frame(index, last, float((last - self.first) * self.tick), picture)
+        if index < 0:
+            raise Reject("no frame can be decoded")
+
+    def span(self, start: float, end: float, first_index: int) -> Iterator[Frame]:
+        """The frames with start <= seconds < end, by one seek and one forward pass; `first_index` numbers the first."""
+        frames = self.frames()
+        opening = next(frames)
+        frames = self._after_seek(opening, start) if start > 1 else chain([opening], frames)
+        index = first_index
+        for frame in frames:
+            if frame.seconds >= end - SAME_TIME:
+                return
+            if frame.seconds >= start - SAME_TIME:
+                yield Frame(index, frame.pts, frame.seconds, frame.picture)
+                index += 1
+
+    def _after_seek(self, opening: Frame, start: float) -> Iterator[Frame]:
+        """Frames from the key frame at or before `start`; from the very first one where the seek missed or where an
+        AVI, which holds no presentation times, lets the decoder guess them from what it saw before."""
+        guessed = self.container.format.name == "avi" and self.stream.codec_context.has_b_frames
+        if opening.picture.pts is None or guessed:
+            return self._again()
+        self.container.seek(opening.pts + int((start - SAME_TIME) / self.tick), stream=self.stream, backward=True)
+        frames = self._timed()
+        landed = next(frames, None)
+        if landed is None or landed.seconds > start + SAME_TIME:
+            return self._again()
+        return chain([landed], frames)
+
+    def _again(self) -> Iterator[Frame]:
+        self.container.close()
+        self.container = opened(self.path)
+        self.stream = _picture_stream(self.container)
+        return self.frames()
+
+    def _timed(self) -> Iterator[Frame]:
+        last = None
+        for picture in self._decoded():
+            last = self._pts(picture, last)
+            yield Frame(-1, last, float((last - self.first) * self.tick), picture)
+
+    def _decoded(self) -> Iterator[av.VideoFrame]:
+        count = 0
+        try:
+            for picture in self.container.decode(self.stream):
+                yield picture
+                count += 1
+        except (av.error.FFmpegError, ValueError) as error:
+            if isinstance(error, OSError) and not isinstance(error, ValueError):
+                raise
+            raise Reject("damaged or truncated", f"decoding stopped after {count} frames: {error}") from error
+
+    def _pts(self, picture: av.VideoFrame, last: int | None) -> int:
+        """Presentation times that rise, even where the container has none or starts again. A repeated time moves by one
+        tick, so that the times after it stay, and are found again after a seek."""
+        pts = picture.pts
+        if last is None:
+            return 0 if pts is None else pts
+        return last + self.step if pts is None or pts < last - self.step else max(pts, last + 1)
+
+
+def opened(path: Path) -> av.container.InputContainer:
+    """The container of a file, whose name is never taken for a URL (`10:30 shoot/a.mp4`)."""
+    return av.open(f"file:{path}", metadata_errors="replace")
+
+
+def _picture_stream(container):
+    """The first video stream that has a decoder and is not a cover picture."""
+    for stream in container.streams.video:
+        if stream.codec_context and not stream.disposition & Disposition.attached_pic:
+            return stream
+    return None
+
+
+def span_of(row: dict) -> tuple[float, float, int]:
+    """(start seconds, end seconds, first frame) of a clip's row."""
+    return float(row["start"]), float(row["end"]), int(row["start_frame"])

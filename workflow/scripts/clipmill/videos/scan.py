@@ -1,0 +1,143 @@
+"""The one pass over a video or an image: its true measures, its scenes, and its frame store."""
+
+import json
+from collections import deque
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from clipmill.engine.rejects import Reject
+from clipmill.videos import frames, pictures
+from clipmill.videos.detectors import DETECTORS
+from clipmill.videos.reader import SAME_TIME, Frame, Reader
+from clipmill.videos.scenes import Scene, packed
+
+RECENT = 4
+"""Recent frames kept, so that the last one before a cut is available when the detector (two frames late) reports it."""
+
+
+def scan_image(path: Path, target: Path, settings: dict) -> dict:
+    """Measures and the one stored frame of a still image, turned upright by its EXIF tag.
+
+    `target`: its frame store; `settings` hold `frames`. Raises Reject where it cannot be read.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    if path.stat().st_size == 0:
+        raise Reject("empty file")
+    try:
+        with Image.open(path) as opened:
+            codec = (opened.format or "").lower()
+            image = np.asarray(pictures.photograph(opened))
+    except (UnidentifiedImageError, Image.DecompressionBombError, ValueError, SyntaxError, OSError) as error:
+        if isinstance(error, OSError) and error.errno:  # Pillow's own errors about damaged files have no number
+            raise
+        raise Reject("not a readable image", str(error)) from error
+    size = pictures.shrunk(image.shape[:2], settings["frames"]["short_side"])
+    small = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), size[::-1], interpolation=cv2.INTER_AREA)
+    frames.write(target, {0: (0.0, frames.encode(small, settings["frames"]["quality"]))})
+    return {"num_frames": 1, **pictures.measures(image.shape[:2]), "codec": codec}
+
+
+class Scan:
+    """The one pass over one video.
+
+    `path`: the video; `target`: the frame store to write; `settings`: `detector`, `detectors` and `frames`.
+    """
+
+    def __init__(self, path: Path, target: Path, settings: dict):
+        self.path, self.target, self.settings = path, target, settings["frames"]
+        self.detector = DETECTORS[settings["detector"]](settings["detectors"][settings["detector"]])
+        self.pts: list[int] = []
+        self.stored: set[int] = set()
+        self.recent: deque = deque(maxlen=RECENT)
+        self.size: tuple[int, int] | None = None
+
+    def run(self) -> dict:
+        """The columns of the video. Raises Reject where it cannot be read whole."""
+        with frames.writing(self.target) as self.put:
+            return self.scan()
+
+    def scan(self) -> dict:
+        """Read the video, find its scenes and return its columns."""
+        with Reader(self.path) as reader:
+            self.aspect, self.tick = reader.stream.sample_aspect_ratio, reader.tick
+            if reader.container.format.name.endswith("_pipe"):
+                raise Reject("a picture, not a video", f"its content is {reader.container.format.name}")
+            self.read(reader)
+            audio = next((stream.codec_context for stream in reader.container.streams.audio), None)
+            about = {"codec": reader.stream.codec_context.name, "audio": audio.name if audio else ""}
+            average = reader.rate
+        scenes = self.detector.scenes(len(self.pts))
+        self.complete(scenes)
+        duration = self.seconds(len(self.pts) - 1) + self.last
+        return {
+            "num_frames": len(self.pts),
+            **pictures.measures(self.size),
+            "fps": self.fps(average),
+            "duration": duration,
+            **about,
+            "scenes": json.dumps(scenes),
+            "times": packed([*self.pts, self.pts[-1] + round(self.last / self.tick)]),
+            "tick": str(self.tick),
+        }
+
+    def read(self, reader: Reader) -> None:
+        """Feed the detector and keep the frames on the grid."""
+        grid, rate, coded = frames.Grid(self.settings["fps"]), float(reader.rate), None
+        for frame in reader.frames():
+            picture = frame.picture
+            if coded is not None and coded != (picture.height, picture.width):
+                raise Reject("the picture's size changes", f"at frame {frame.index}")
+            coded = (picture.height, picture.width)
+            self.size = self.size or pictures.shown_size(picture, self.aspect)
+            image = pictures.bgr(picture)
+            cuts = self.detector.feed(frame.index, pictures.turn(image, picture.rotation), rate)
+            self.pts.append(frame.pts)
+            self.recent.append((frame, image))
+            if grid.wants(frame.seconds):
+                self.keep(frame, image)
+            for cut in cuts:
+                self.keep_cut(cut)
+        self.keep(*self.recent[-1])
+        self.last = float((picture.duration or reader.step) * self.tick)
+
+    def keep_cut(self, cut: int) -> None:
+        """Keep the frames on both sides of a cut that was just found."""
+        for frame, image in self.recent:
+            if frame.index in (cut - 1, cut):
+                self.keep(frame, image)
+
+    def keep(self, frame: Frame, image: np.ndarray | None = None) -> None:
+        """Store a frame once; `image` is the result of `pictures.bgr` where it is at hand."""
+        if frame.index not in self.stored:
+            size = pictures.shrunk(self.size, self.settings["short_side"])
+            jpeg = frames.encode(pictures.upright(frame.picture, size, image), self.settings["quality"])
+            self.put(frame.index, self.seconds(frame.index), jpeg)
+            self.stored.add(frame.index)
+
+    def complete(self, scenes: list[Scene]) -> None:
+        """Read again what a late detector left out: each scene has its first, its last and one more frame."""
+        for begin, end in scenes:
+            between = any(begin < index < end - 1 for index in self.stored)
+            wanted = {begin, end - 1} if between else {begin, (begin + end) // 2, end - 1}
+            missing = {index for index in wanted if begin <= index < end} - self.stored
+            if missing:
+                first, last = min(missing), max(missing)
+                with Reader(self.path) as reader:
+                    for frame in reader.span(self.seconds(first), self.seconds(last) + 2 * SAME_TIME, first):
+                        if frame.index in missing:
+                            self.keep(frame)
+
+    def seconds(self, index: int) -> float:
+        """Seconds of a frame from the first one on."""
+        return float((self.pts[index] - self.pts[0]) * self.tick)
+
+    def fps(self, average: Fraction) -> float:
+        """The header's rate where the timestamps agree with it within 1 %, otherwise their mean rate."""
+        if len(self.pts) < 2:
+            return float(average)
+        mean = (len(self.pts) - 1) / self.seconds(len(self.pts) - 1)
+        return float(average) if abs(mean / float(average) - 1) < 0.01 else mean

@@ -1,0 +1,83 @@
+"""The sound of a clip, cut to the sample."""
+
+import contextlib
+from collections.abc import Iterator
+from fractions import Fraction
+
+import av
+import numpy as np
+
+from clipmill.videos.reader import Frame, Reader, opened
+
+AUDIO_RATE = 128_000
+"""Bits per second."""
+AAC_RATES = frozenset({96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350})
+"""Sample rates that AAC knows (ISO/IEC 14496-3, table 1.18); sound of any other rate is resampled to 48 kHz."""
+
+
+class Sound:
+    """The samples of a clip, trimmed to its span: float32 (channels, samples)."""
+
+    def __init__(self, samples: np.ndarray, rate: int, layout: str):
+        self.samples, self.rate, self.layout, self.done = samples, rate, layout, 0
+
+    @classmethod
+    def of(cls, reader: Reader, opening: Frame, length: float) -> "Sound | None":
+        """The sound that goes with `length` seconds of video from `opening`; None where there is none.
+
+        Where the source has no sound for a while, or a damaged packet, it is silence.
+        """
+        begin, index, resamplers = float(opening.pts * reader.tick), 0, {}
+        with opened(reader.path) as container:
+            stream = next((stream for stream in container.streams.audio if stream.codec_context), None)
+            if stream is None or not stream.codec_context.sample_rate:
+                return None
+            context = stream.codec_context
+            rate = context.sample_rate if context.sample_rate in AAC_RATES else 48000
+            layout = "mono" if context.channels == 1 else "stereo"
+            samples = np.zeros((1 if layout == "mono" else 2, round(length * rate)), np.float32)
+            for frame in heard(container, stream, begin):
+                if frame.time is not None:
+                    index = round((frame.time - begin) * rate)
+                if index > samples.shape[1]:
+                    break
+                kind = frame.format.name, frame.layout.name, frame.sample_rate
+                if kind not in resamplers:
+                    resamplers[kind] = av.AudioResampler(format="fltp", layout=layout, rate=rate)
+                for part in resamplers[kind].resample(frame):
+                    index = place(samples, part.to_ndarray(), index)
+        return cls(samples, rate, layout)
+
+    def encoded(self, stream, until: float | None):
+        """Packets of the samples up to `until` seconds, in whole codec frames; for None, of all that is left."""
+        size = stream.codec_context.frame_size or 1024
+        total = self.samples.shape[1]
+        end = total if until is None else min(total, int(until * self.rate))
+        while self.done < end and (until is None or self.done + size <= end):
+            part = self.samples[:, self.done : self.done + size]
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(part), format="fltp", layout=self.layout)
+            frame.sample_rate, frame.pts, frame.time_base = self.rate, self.done, Fraction(1, self.rate)
+            self.done += part.shape[1]
+            yield from stream.encode(frame)
+        if until is None:
+            yield from stream.encode(None)
+
+
+def heard(container, stream, begin: float) -> Iterator[av.AudioFrame]:
+    """The frames of a sound from a little before `begin` seconds on, damaged packets left out."""
+    with contextlib.suppress(av.error.FFmpegError):  # what cannot seek is read from its start
+        container.seek(int(max(0.0, begin - 0.5) * av.time_base), backward=True)
+    for packet in container.demux(stream):
+        try:
+            yield from packet.decode()
+        except (av.error.FFmpegError, ValueError) as error:
+            if isinstance(error, OSError):
+                raise
+
+
+def place(samples: np.ndarray, part: np.ndarray, index: int) -> int:
+    """Copy `part` into `samples` from `index` on, as far as it fits; returns the index after it."""
+    low, high = max(0, index), min(samples.shape[1], index + part.shape[1])
+    if high > low:
+        samples[:, low:high] = part[:, low - index : high - index]
+    return index + part.shape[1]
