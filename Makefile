@@ -20,7 +20,7 @@ quote = quote() { local text="$${1//\\/\\\\}"; printf ' "%s" ' "$${text//\"/\\\"
 snakemake = $(quote); $(results); \
 	snakemake --cores $(CORES) --configfile config/demo.yaml --config videos="$$(quote "$$VIDEOS")" results="$$(quote "$$results")"
 
-.PHONY: help env reel demo test test-faults test-all lint dag pictures plan tidy bench bench-gpu lock slurm-up slurm-down
+.PHONY: help env reel demo test test-slow test-faults test-all lint dag pictures plan tidy bench bench-gpu lock slurm-up slurm-down
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -35,10 +35,13 @@ demo: env reel ## run the workflow on a sample reel; VIDEOS=folder: on your own 
 test: env ## run the tests; ARGS="-k word" for some of them
 	@python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
+test-slow: env ## run the long checks: 2,000 mutants of containers, chaos (half an hour)
+	@python -m pytest -m slow --numprocesses 2 $(ARGS)
+
 test-faults: env ## cause cluster faults on purpose on a real SLURM here (root, Debian or Ubuntu; half an hour)
 	@python -m pytest -m slurm_faults $(ARGS)
 
-test-all: test test-faults ## both
+test-all: test test-slow test-faults ## all three
 
 lint: env ## check style: ruff, snakefmt, snakemake --lint
 	@ruff check .
