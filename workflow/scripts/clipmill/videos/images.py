@@ -137,11 +137,8 @@ def numbers(image: Image.Image) -> np.ndarray:
     values = np.asarray(image)
     if image.mode == "I" and image.format == "PPM":
         return values.astype(np.uint16)
-    if (
-        image.mode == "I"
-        and image.format == "TIFF"
-        and (image.tag_v2[BITS], image.tag_v2.get(SIGN, (1,))) == ((32,), (1,))
-    ):
+    unsigned = image.format == "TIFF" and image.tag_v2.get(SIGN, (1,)) == (1,)
+    if image.mode == "I" and unsigned and image.tag_v2[BITS] == (32,):
         return values.view(np.uint32)
     return values
 
