@@ -43,7 +43,7 @@ class Scanned:
         step = scan_videos.ScanVideos({n: config[n] for n in names}, results, path.parent, results / "frames")
         identity = hashlib.blake2b(str(path).encode(), digest_size=8).hexdigest()
         row = {"id": identity, "relpath": path.name, "bytes": str(path.stat().st_size)}
-        row["kind"] = "image" if path.suffix in IMAGES else "video"
+        row["kind"] = "image" if path.suffix in IMAGES | {".avif"} else "video"
         (values,) = step.compute([row], [None])
         self.remembered = {name: tables.number(value) for name, value in values.items()}
         finished = step.finish(row, self.remembered)

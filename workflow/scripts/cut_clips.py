@@ -17,9 +17,10 @@ from clipmill.engine.job import main
 from clipmill.engine.rejects import Reject
 from clipmill.engine.step import Step
 from clipmill.engine.tables import MEASURES
-from clipmill.videos import pictures
+from clipmill.videos import images, pictures
 from clipmill.videos.clip_file import ClipFile, read_back
 from clipmill.videos.reader import Frame, Reader, span_of
+from PIL import Image
 
 GAP_SECONDS = 10
 """Seconds of unwanted footage between two clips that are worth a seek."""
@@ -64,21 +65,19 @@ class CutClips(Step):
         return {"path": f"clips/{path.name}", **{f"cut_{name}": sizes[name] for name in MEASURES}, "bytes": bytes_}
 
     def image(self, row: dict) -> dict:
-        """A still image: the file as it is, or a PNG where it must be turned or shrunk."""
-        from PIL import Image
-
+        """A still image: the file as it is where it shows what was scored; a PNG of that, otherwise."""
         source = self.source(row)
-        with Image.open(source) as opened:
-            upright = pictures.photograph(opened)
-            size = pictures.shrunk((upright.height, upright.width), self.settings["shorter_size"])
-            same = size == (opened.height, opened.width) and opened.getexif().get(0x0112, 1) == 1
-            path = self.target(row, source.suffix.lower() if same else ".png")
-            with whole(path, "wb") as file:
-                if same:
-                    with open(source, "rb") as original:
-                        shutil.copyfileobj(original, file)
-                else:
-                    upright.resize(size[::-1], Image.Resampling.LANCZOS).save(file, "PNG")
+        still = images.read(source)
+        width, height = still.picture.size
+        size = pictures.shrunk((height, width), self.settings["shorter_size"])
+        same = still.plain and size == (height, width)
+        path = self.target(row, source.suffix.lower() if same else ".png")
+        with whole(path, "wb") as file:
+            if same:
+                with open(source, "rb") as original:
+                    shutil.copyfileobj(original, file)
+            else:
+                still.picture.resize(size[::-1], Image.Resampling.LANCZOS).save(file, "PNG")
         return self.measured(path, 1, size, None, path.stat().st_size)
 
 

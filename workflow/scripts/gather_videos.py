@@ -12,7 +12,7 @@ from clipmill.engine import files, rejects, tables
 from clipmill.engine.tables import MEASURES
 from clipmill.videos import scenes
 
-VIDEOS = ("id", "relpath", "kind", "bytes", *MEASURES, "duration", "codec", "audio")
+VIDEOS = ("id", "relpath", "kind", "bytes", *MEASURES, "duration", "codec", "audio", "interlaced")
 CLIPS = ("id", "video_id", "relpath", "kind", "scene", "start_frame", "end_frame", "start", "end", *MEASURES)
 
 

@@ -10,6 +10,7 @@ import json
 from clipmill.engine.job import main
 from clipmill.engine.rejects import Reject
 from clipmill.engine.tables import MEASURES
+from clipmill.videos import images
 from clipmill.videos.frames import FrameStep
 from clipmill.videos.scan import Scan, scan_image
 from clipmill.videos.scenes import IMAGE, seconds_of, split, to_column
@@ -18,7 +19,7 @@ from clipmill.videos.scenes import IMAGE, seconds_of, split, to_column
 class ScanVideos(FrameStep):
     """A file's true measures, its scenes, and its frame store."""
 
-    columns = (*MEASURES, "duration", "codec", "audio", "clips")
+    columns = ("kind", *MEASURES, "duration", "codec", "audio", "interlaced", "clips")
     remembers = ("scenes", "times", "tick")
     depends_on = ("kind", "bytes")
     in_threads = True
@@ -27,11 +28,11 @@ class ScanVideos(FrameStep):
         return [self.scan(row) for row in rows]
 
     def scan(self, row: dict) -> dict:
-        """The columns of a file."""
+        """The columns of a file; an animated image that ffmpeg plays is a video."""
         path, target = self.source(row), self.store.path(row["id"])
-        if row["kind"] == "image":
-            return scan_image(path, target, self.settings)
-        return Scan(path, target, self.settings).run()
+        if row["kind"] == "image" and not images.plays(path):
+            return {"kind": "image", **scan_image(path, target, self.settings)}
+        return {"kind": "video", **Scan(path, target, self.settings).run()}
 
     def valid(self, row: dict, remembered: dict) -> bool:
         return self.store.path(row["id"]).exists()
@@ -40,7 +41,7 @@ class ScanVideos(FrameStep):
         """Scenes become clips: too short ones are marked, too long ones split evenly."""
         if int(values["num_frames"]) < self.settings["fmin"]:
             raise Reject("fewer frames than fmin", f"{values['num_frames']} < {self.settings['fmin']}")
-        image = row["kind"] == "image"
+        image = values["kind"] == "image"
         spans = [IMAGE] if image else split(json.loads(values["scenes"]), seconds_of(values), self.settings["clips"])
         return {**values, "clips": to_column(spans)}
 

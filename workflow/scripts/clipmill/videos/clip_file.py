@@ -80,9 +80,12 @@ class ClipFile:
         if int(picture.color_trc) in pictures.HDR:
             image = av.VideoFrame.from_ndarray(pictures.upright(picture, self.size), format="bgr24")
             return image.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
-        height, width = self.size if round(picture.rotation / 90) % 2 == 0 else self.size[::-1]
-        flat = picture.reformat(width, height, "yuv420p", interpolation="BICUBIC", dst_color_range="MPEG")
-        return turned(flat, picture.rotation) if picture.rotation else flat
+        pose = pictures.pose(picture)
+        height, width = self.size[::-1] if pose.transposed else self.size
+        options = {"format": "yuv420p", "interpolation": "BICUBIC", "dst_color_range": "MPEG"}
+        if picture.format.is_rgb or picture.format.has_palette:
+            options["dst_colorspace"] = "ITU601"  # a tag of RGB, or none, would let players take another matrix
+        return turned(pictures.reformatted(picture, width=width, height=height, **options), pose)
 
     def close(self) -> int:
         """Finish the file and return its number of frames. Raises Reject where the source gave another number."""
@@ -99,12 +102,14 @@ class ClipFile:
         return self.written
 
 
-def turned(picture: av.VideoFrame, rotation: int) -> av.VideoFrame:
-    """A yuv420p picture turned upright plane by plane, its values untouched."""
+def turned(picture: av.VideoFrame, pose: pictures.Pose) -> av.VideoFrame:
+    """A yuv420p picture turned upright plane by plane, its values untouched; the same object where it is upright."""
+    if pose == pictures.UPRIGHT:
+        return picture
     height, width = picture.height, picture.width
     planes = np.split(picture.to_ndarray().ravel(), [height * width, height * width * 5 // 4])
     shapes = (height, width), (height // 2, width // 2), (height // 2, width // 2)
-    upright = [pictures.turn(plane.reshape(shape), rotation) for plane, shape in zip(planes, shapes, strict=True)]
+    upright = [pictures.turn(plane.reshape(shape), pose) for plane, shape in zip(planes, shapes, strict=True)]
     turned = np.concatenate([plane.ravel() for plane in upright]).reshape(-1, upright[0].shape[1])
     out = av.VideoFrame.from_ndarray(turned, format="yuv420p")
     out.colorspace, out.color_range = picture.colorspace, picture.color_range

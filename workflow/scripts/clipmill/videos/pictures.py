@@ -1,28 +1,60 @@
-"""Pictures as people see them: which way up, how large, in which colours."""
+"""A video's pictures as people see them: which way up, how large, in which colours."""
 
 from fractions import Fraction
+from typing import NamedTuple
 
 import av
 import numpy as np
+
+from clipmill.engine.rejects import Reject
 
 HDR = {16: "pq", 18: "hlg"}
 """AVColorTransferCharacteristic of SMPTE ST 2084 and ARIB STD-B67."""
 
 
-def turn(image: np.ndarray, rotation: int) -> np.ndarray:
-    """An image turned upright, for a frame's `rotation` in degrees (a multiple of 90)."""
-    quarters = round(rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else image
+MATRICES = (0, 1, 2, 4, 5, 6, 7, 9)
+"""AVColorSpace that ffmpeg converts: RGB, BT.709, untagged, FCC, BT.470, SMPTE 170M, SMPTE 240M, BT.2020."""
+RESERVED = 3
+"""AVColorSpace of damaged or careless tags."""
 
 
-def photograph(opened):
-    """An opened still image (PIL) as 8-bit RGB, turned upright by its EXIF tag."""
-    from PIL import Image, ImageOps
+class Pose(NamedTuple):
+    """How a frame becomes upright: its rows become columns, then it is mirrored left to right, then top to bottom."""
 
-    image = ImageOps.exif_transpose(opened)
-    if image.mode.startswith("I"):  # 16-bit grey, which `convert` would clip to white
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    return image.convert("RGB")
+    transposed: bool
+    mirrored: bool
+    flipped: bool
+
+
+UPRIGHT = Pose(False, False, False)
+
+
+def pose(picture: av.VideoFrame) -> Pose:
+    """How a frame becomes upright, by its display matrix; a turn by other than quarters is taken for the nearest."""
+    matrix = picture.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return UPRIGHT
+    xx, xy, _, yx, yy, *_ = np.frombuffer(matrix, np.int32).tolist()
+    transposed = abs(xy) + abs(yx) > abs(xx) + abs(yy)
+    return Pose(True, yx < 0, xy < 0) if transposed else Pose(False, xx < 0, yy < 0)
+
+
+def turn(image: np.ndarray, pose: Pose) -> np.ndarray:
+    """An image (H x W, or with channels) turned upright; the same object where it is."""
+    if pose == UPRIGHT:
+        return image
+    image = image.swapaxes(0, 1) if pose.transposed else image
+    return np.ascontiguousarray(image[:: -1 if pose.flipped else 1, :: -1 if pose.mirrored else 1])
+
+
+def reformatted(picture: av.VideoFrame, **options) -> av.VideoFrame:
+    """`picture.reformat(**options)`. Raises Reject where ffmpeg does not convert its colours."""
+    matrix = int(picture.colorspace)
+    if matrix == RESERVED:
+        options = {"src_colorspace": "ITU601", "dst_colorspace": "ITU601"} | options  # as ffmpeg takes untagged ones
+    elif matrix not in MATRICES:
+        raise Reject("colours that cannot be converted", f"colour matrix {matrix} of ITU-T H.273")
+    return picture.reformat(**options)
 
 
 def shown_size(picture: av.VideoFrame, aspect: Fraction | None) -> tuple[int, int]:
@@ -30,7 +62,7 @@ def shown_size(picture: av.VideoFrame, aspect: Fraction | None) -> tuple[int, in
     height, width = picture.height, picture.width
     if aspect and aspect > 0:
         width = round(width * aspect)
-    return (width, height) if round(picture.rotation / 90) % 2 else (height, width)
+    return (width, height) if pose(picture).transposed else (height, width)
 
 
 def shrunk(size: tuple[int, int], short_side: int | None) -> tuple[int, int]:
@@ -47,7 +79,7 @@ def measures(size: tuple[int, int]) -> dict:
 
 def bgr(picture: av.VideoFrame) -> np.ndarray:
     """The frame as coded, HxWx3 BGR uint8 (neither turned nor tone-mapped): what a detector compares."""
-    return picture.to_ndarray(format="bgr24")
+    return reformatted(picture, format="bgr24").to_ndarray()
 
 
 def upright(picture: av.VideoFrame, size: tuple[int, int], coded: np.ndarray | None = None) -> np.ndarray:
@@ -57,12 +89,13 @@ def upright(picture: av.VideoFrame, size: tuple[int, int], coded: np.ndarray | N
     """
     import cv2
 
-    flat = size if round(picture.rotation / 90) % 2 == 0 else size[::-1]
+    posed = pose(picture)
+    flat = size[::-1] if posed.transposed else size
     if int(picture.color_trc) in HDR:
         image = tone_mapped(picture, flat)
     else:
         image = cv2.resize(bgr(picture) if coded is None else coded, flat[::-1], interpolation=cv2.INTER_AREA)
-    return turn(image, picture.rotation)
+    return turn(image, posed)
 
 
 def grey(picture: av.VideoFrame, short_side: int, aspect: Fraction | None = None) -> np.ndarray:
@@ -70,9 +103,10 @@ def grey(picture: av.VideoFrame, short_side: int, aspect: Fraction | None = None
     import cv2
 
     size = shrunk(shown_size(picture, aspect), short_side)
-    flat = size if round(picture.rotation / 90) % 2 == 0 else size[::-1]
-    image = picture.reformat(format="gray").to_ndarray()
-    return turn(cv2.resize(image, flat[::-1], interpolation=cv2.INTER_AREA), picture.rotation)
+    posed = pose(picture)
+    flat = size[::-1] if posed.transposed else size
+    image = reformatted(picture, format="gray").to_ndarray()
+    return turn(cv2.resize(image, flat[::-1], interpolation=cv2.INTER_AREA), posed)
 
 
 def tone_mapped(picture: av.VideoFrame, size: tuple[int, int]) -> np.ndarray:
@@ -83,7 +117,7 @@ def tone_mapped(picture: av.VideoFrame, size: tuple[int, int]) -> np.ndarray:
     """
     import cv2
 
-    wide = picture.reformat(width=size[1], height=size[0], format="rgb48le").to_ndarray().astype(np.float32) / 65535
+    wide = reformatted(picture, width=size[1], height=size[0], format="rgb48le").to_ndarray().astype(np.float32) / 65535
     if HDR[int(picture.color_trc)] == "pq":
         root = np.power(wide, 1 / 78.84375)
         nits = 10000 * np.power(np.maximum(root - 0.8359375, 0) / (18.8515625 - 18.6875 * root), 1 / 0.1593017578125)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from clipmill.engine.rejects import Reject
-from clipmill.videos import frames, pictures
+from clipmill.videos import frames, images, pictures
 from clipmill.videos.detectors import DETECTORS
 from clipmill.videos.reader import SAME_TIME, Frame, Reader
 from clipmill.videos.scenes import Scene, packed
@@ -19,26 +19,16 @@ RECENT = 4
 
 
 def scan_image(path: Path, target: Path, settings: dict) -> dict:
-    """Measures and the one stored frame of a still image, turned upright by its EXIF tag.
+    """Measures and the one stored frame of a still image, as people see it.
 
     `target`: its frame store; `settings` hold `frames`. Raises Reject where it cannot be read.
     """
-    from PIL import Image, UnidentifiedImageError
-
-    if path.stat().st_size == 0:
-        raise Reject("empty file")
-    try:
-        with Image.open(path) as opened:
-            codec = (opened.format or "").lower()
-            image = np.asarray(pictures.photograph(opened))
-    except (UnidentifiedImageError, Image.DecompressionBombError, ValueError, SyntaxError, OSError) as error:
-        if isinstance(error, OSError) and error.errno:  # Pillow's own errors about damaged files have no number
-            raise
-        raise Reject("not a readable image", str(error)) from error
+    still = images.read(path)
+    image = np.asarray(still.picture)
     size = pictures.shrunk(image.shape[:2], settings["frames"]["short_side"])
     small = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), size[::-1], interpolation=cv2.INTER_AREA)
     frames.write(target, {0: (0.0, frames.encode(small, settings["frames"]["quality"]))})
-    return {"num_frames": 1, **pictures.measures(image.shape[:2]), "codec": codec}
+    return {"num_frames": 1, **pictures.measures(image.shape[:2]), "codec": still.codec}
 
 
 class Scan:
@@ -52,6 +42,7 @@ class Scan:
         self.detector = DETECTORS[settings["detector"]](settings["detectors"][settings["detector"]])
         self.pts: list[int] = []
         self.stored: set[int] = set()
+        self.interlaced = 0
         self.recent: deque = deque(maxlen=RECENT)
         self.size: tuple[int, int] | None = None
 
@@ -79,6 +70,7 @@ class Scan:
             "fps": self.fps(average),
             "duration": duration,
             **about,
+            "interlaced": self.interlaced / len(self.pts),
             "scenes": json.dumps(scenes),
             "times": packed([*self.pts, self.pts[-1] + round(self.last / self.tick)]),
             "tick": str(self.tick),
@@ -94,8 +86,9 @@ class Scan:
             coded = (picture.height, picture.width)
             self.size = self.size or pictures.shown_size(picture, self.aspect)
             image = pictures.bgr(picture)
-            cuts = self.detector.feed(frame.index, pictures.turn(image, picture.rotation), rate)
+            cuts = self.detector.feed(frame.index, pictures.turn(image, pictures.pose(picture)), rate)
             self.pts.append(frame.pts)
+            self.interlaced += picture.interlaced_frame
             self.recent.append((frame, image))
             if grid.wants(frame.seconds):
                 self.keep(frame, image)
