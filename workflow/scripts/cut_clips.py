@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
+from clipmill.engine import vouch
 from clipmill.engine.files import whole
 from clipmill.engine.job import main
 from clipmill.engine.rejects import Reject
@@ -29,7 +30,7 @@ class CutClips(Step):
     """Writes clips/<id>.mp4 (an image: a copy) and measures what it wrote."""
 
     columns = ("path", *(f"cut_{name}" for name in MEASURES))
-    remembers = ("bytes",)
+    remembers = ("written",)
     depends_on = ("start_frame", "end_frame", "start", "end")
     in_threads = True
 
@@ -54,14 +55,14 @@ class CutClips(Step):
         """The file of a clip."""
         return self.results / "clips" / f"{row['id']}{suffix}"
 
-    def valid(self, row: dict, remembered: dict) -> bool:
-        path = self.results / remembered["path"]
-        return path.exists() and str(path.stat().st_size) == remembered["bytes"]
+    def file_of(self, row: dict, remembered: dict) -> Path:
+        return self.results / remembered["path"]
 
-    def measured(self, path: Path, count: int, size: tuple[int, int], fps: float | None, bytes_: int) -> dict:
+    def measured(self, path: Path, count: int, size: tuple[int, int], fps: float | None) -> dict:
         """The columns of a clip's file."""
         sizes = {"num_frames": count, "fps": fps, **pictures.measures(size)}
-        return {"path": f"clips/{path.name}", **{f"cut_{name}": sizes[name] for name in MEASURES}, "bytes": bytes_}
+        columns = {f"cut_{name}": sizes[name] for name in MEASURES}
+        return {"path": f"clips/{path.name}", **columns, "written": vouch.state(path)}
 
     def image(self, row: dict) -> dict:
         """A still image: the file as it is, or a PNG where it must be turned or shrunk."""
@@ -79,7 +80,7 @@ class CutClips(Step):
                         shutil.copyfileobj(original, file)
                 else:
                     upright.resize(size[::-1], Image.Resampling.LANCZOS).save(file, "PNG")
-        return self.measured(path, 1, size, None, path.stat().st_size)
+        return self.measured(path, 1, size, None)
 
 
 class Cutting:
@@ -119,8 +120,7 @@ class Cutting:
                         break
             count = clip.close()
             fps = read_back(file.name, count, clip.size, clip.fps)
-            bytes_ = Path(file.name).stat().st_size
-        return self.step.measured(path, count, clip.size, fps, bytes_)
+        return self.step.measured(path, count, clip.size, fps)
 
 
 if __name__ == "__main__":

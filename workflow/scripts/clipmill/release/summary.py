@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from clipmill.engine import accounts
+from clipmill.engine import accounts, vouch
 
 TABLES = {
     "files": "tables/listing.csv",
@@ -54,6 +54,7 @@ def account(results: Path, models: dict, configuration: dict, current: dict) -> 
 
 def _parts(path: Path, columns: list[str]):
     """These columns of a table as text, in parts that fit in memory."""
+    vouch.check_if_vouched(path)
     return pd.read_csv(path, usecols=columns, dtype=str, keep_default_na=False, chunksize=ROWS)
 
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from clipmill.engine import files, tables
+from clipmill.engine import files, tables, vouch
 
 DAY = 86400
 """Seconds: a temporary file that is older than the account by this much has no living writer on any host."""
@@ -37,7 +37,7 @@ def main() -> None:
 
 def orphans(results: Path, memo: bool) -> Iterator[Path]:
     """Clips of no pair, frames of videos that are gone, work of former settings, temporary files of dead jobs."""
-    account = json.loads((results / "run.json").read_text())
+    account = json.loads(vouch.content(results / "run.json"))
     first = account["configuration"]["cut"]["when"] == "first"
     clips = {row["id"] for row in tables.read(results / ("tables/clips.csv" if first else "meta.csv"))}
     yield from (path for path in (results / "clips").glob("[!.]*") if path.stem not in clips)

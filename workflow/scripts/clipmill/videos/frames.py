@@ -17,6 +17,7 @@ import numpy as np
 from clipmill.engine.files import whole
 from clipmill.engine.rejects import Reject
 from clipmill.engine.step import Step
+from clipmill.engine.vouch import Damaged
 from clipmill.videos import pictures
 from clipmill.videos.reader import SAME_TIME, Reader, span_of
 
@@ -117,30 +118,36 @@ def _pick(store: Store, row: dict, wanted: list[float]) -> tuple[np.ndarray, lis
     start = float(row["start"] or 0)
     if store.source == "video" and row.get("kind") != "image":
         return _from_source(store, row, wanted)
-    with _opened(store, row) as archive:
+    ends = [f"{int(row[end]):08d}" for end in ("start_frame", "end_frame")]
+    with _opened(store.path(row["video_id"])) as archive:
         held = sorted(archive.namelist())
-        low, high = (bisect_left(held, f"{int(row[end]):08d}") for end in ("start_frame", "end_frame"))
-        mine = held[low:high]
-        if not mine:
-            return _from_source(store, row, wanted)
+        mine = held[bisect_left(held, ends[0]) : bisect_left(held, ends[1])]
         times = np.array([int(entry[9:-4]) / 1e6 - start for entry in mine])
-        chosen = sorted({int(np.abs(times - seconds).argmin()) for seconds in wanted})
-        images = [_decoded(archive.read(mine[number]), row) for number in chosen]
-    return times[chosen], images
+        chosen = sorted({int(np.abs(times - seconds).argmin()) for seconds in wanted}) if mine else []
+        images = [_decoded(archive.read(mine[number])) for number in chosen]
+    return (times[chosen], images) if mine else _from_source(store, row, wanted)
 
 
-def _opened(store: Store, row: dict) -> zipfile.ZipFile:
-    path = store.path(row["video_id"])
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """A store being read. Raises Damaged, and removes it so that the next run makes it again, where it is not whole:
+    each picture has its checksum in the zip, and any error but the machine's is damage of what we wrote."""
     try:
-        return zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
-        raise OSError(f"frame store {path} is damaged: delete it and run again ({error})") from error
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except FileNotFoundError:
+        raise Damaged(path, "is missing") from None
+    except Exception as error:
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno):
+            raise
+        path.unlink(missing_ok=True)
+        raise Damaged(path, f"was damaged ({error}) and has been removed") from error
 
 
-def _decoded(jpeg: bytes, row: dict) -> np.ndarray:
+def _decoded(jpeg: bytes) -> np.ndarray:
     image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
     if image is None:
-        raise Reject("a stored frame cannot be read", row["id"])
+        raise ValueError("a picture cannot be decoded")
     return image
 
 
