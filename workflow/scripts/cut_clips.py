@@ -7,6 +7,7 @@ Example: python workflow/scripts/cut_clips.py --table 00000.csv --out out.csv --
              --settings '{"fps": null, "shorter_size": null, "audio": true, "preset": "veryfast", "crf": 18}'
 """
 
+import hashlib
 import shutil
 from collections.abc import Iterator
 from itertools import groupby
@@ -19,7 +20,7 @@ from clipmill.engine.rejects import Reject
 from clipmill.engine.step import Step
 from clipmill.engine.tables import MEASURES
 from clipmill.videos import pictures
-from clipmill.videos.clip_file import ClipFile, read_back
+from clipmill.videos.clip_file import ClipFile, frames_digest, read_back
 from clipmill.videos.reader import Frame, Reader, span_of
 
 GAP_SECONDS = 10
@@ -29,7 +30,7 @@ GAP_SECONDS = 10
 class CutClips(Step):
     """Writes clips/<id>.mp4 (an image: a copy) and measures what it wrote."""
 
-    columns = ("path", *(f"cut_{name}" for name in MEASURES))
+    columns = ("path", "frames_digest", *(f"cut_{name}" for name in MEASURES))
     remembers = ("written",)
     depends_on = ("start_frame", "end_frame", "start", "end")
     in_threads = True
@@ -58,11 +59,12 @@ class CutClips(Step):
     def file_of(self, row: dict, remembered: dict) -> Path:
         return self.results / remembered["path"]
 
-    def measured(self, path: Path, count: int, size: tuple[int, int], fps: float | None) -> dict:
-        """The columns of a clip's file."""
+    def measured(self, path: Path, count: int, size: tuple[int, int], fps: float | None, frames) -> dict:
+        """The columns of a clip's file; `frames`: the SHA-256 of what it shows, before it was encoded."""
         sizes = {"num_frames": count, "fps": fps, **pictures.measures(size)}
         columns = {f"cut_{name}": sizes[name] for name in MEASURES}
-        return {"path": f"clips/{path.name}", **columns, "written": vouch.state(path)}
+        columns |= {"path": f"clips/{path.name}", "frames_digest": frames_digest(frames)}
+        return {**columns, "written": vouch.state(path)}
 
     def image(self, row: dict) -> dict:
         """A still image: the file as it is, or a PNG where it must be turned or shrunk."""
@@ -72,6 +74,7 @@ class CutClips(Step):
         with Image.open(source) as opened:
             upright = pictures.photograph(opened)
             size = pictures.shrunk((upright.height, upright.width), self.settings["shorter_size"])
+            shown = upright.resize(size[::-1], Image.Resampling.LANCZOS)
             same = size == (opened.height, opened.width) and opened.getexif().get(0x0112, 1) == 1
             path = self.target(row, source.suffix.lower() if same else ".png")
             with whole(path, "wb") as file:
@@ -79,8 +82,8 @@ class CutClips(Step):
                     with open(source, "rb") as original:
                         shutil.copyfileobj(original, file)
                 else:
-                    upright.resize(size[::-1], Image.Resampling.LANCZOS).save(file, "PNG")
-        return self.measured(path, 1, size, None)
+                    shown.save(file, "PNG")
+        return self.measured(path, 1, size, None, hashlib.sha256(shown.tobytes()))
 
 
 class Cutting:
@@ -120,7 +123,7 @@ class Cutting:
                         break
             count = clip.close()
             fps = read_back(file.name, count, clip.size, clip.fps)
-        return self.step.measured(path, count, clip.size, fps)
+        return self.step.measured(path, count, clip.size, fps, clip.frames)
 
 
 if __name__ == "__main__":

@@ -39,17 +39,22 @@ ROWS = 1_000_000
 
 def account(results: Path, models: dict, configuration: dict, current: dict) -> dict:
     """The account of a finished run. `models`: the list of fetch_models; `current`: the folders in use."""
-    counts = {name: sum(len(part) for part in _parts(results / path, ["id"])) for name, path in TABLES.items()}
+    found = counts(results)
     return {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "counts": counts,
+        "counts": found,
         "rejects": rejects(results / "rejects.csv"),
-        "stages": stages(results, counts["pairs"]),
+        "stages": stages(results, found["pairs"]),
         "models": models,
         "software": {"python": platform.python_version(), **versions()},
         "configuration": configuration,
         "current": current,
     }
+
+
+def counts(results: Path) -> dict[str, int]:
+    """The rows of each table."""
+    return {name: sum(len(part) for part in _parts(results / path, ["id"])) for name, path in TABLES.items()}
 
 
 def _parts(path: Path, columns: list[str]):
