@@ -9,7 +9,7 @@ again: what is remembered is not computed again.
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clipmill.engine import tables, vouch
@@ -28,6 +28,7 @@ FIRST = {
     "run.json": "run.json",
 }
 """The other tables, with what must be missing so that Snakemake makes them again."""
+FORGOTTEN = "it is forgotten, and what it held is computed again where it is needed"
 THREADS = 16
 """Tables whose files are looked at side by side: on a network's disk each look is a wait."""
 
@@ -38,7 +39,8 @@ class Finding:
 
     path: Path
     why: str
-    remove: tuple[Path, ...] = ()
+    remove: tuple[Path, ...]
+    then: str = "it is made again"
 
 
 def findings(pipeline: Pipeline) -> Iterator[Finding]:
@@ -46,6 +48,8 @@ def findings(pipeline: Pipeline) -> Iterator[Finding]:
     results = Path(pipeline.results)
     for name, after in FIRST.items():
         yield from _unless_whole(results / name, results / after)
+    for found in _unless_whole(results / "memo/list_videos/files.csv"):
+        yield replace(found, then=FORGOTTEN)
     for phase in PHASES:
         yield from of_phase(pipeline, phase)
         yield from _of_memos(pipeline, phase)
@@ -91,7 +95,7 @@ def _of_memos(pipeline: Pipeline, phase: str) -> Iterator[Finding]:
     for folder in sorted({pipeline.memo(name) for name in pipeline.steps(phase)}):
         for path in sorted(Path(folder).glob("*.parquet")):
             if not memo.is_whole(path):
-                yield Finding(path, "is damaged (its content has changed)", (path,))
+                yield Finding(path, "is damaged (its content has changed)", (path,), FORGOTTEN)
 
 
 def _unless_whole(path: Path, *remove: Path) -> Iterator[Finding]:
@@ -130,8 +134,8 @@ def heal(pipeline: Pipeline, only_say: bool = False) -> int:
     """Say what is damaged or lost, and remove it so that this run makes it again; returns how many files it was."""
     count = 0
     for count, finding in enumerate(findings(pipeline), 1):
-        said = "would be" if only_say else "will be"
-        print(f"{finding.path} {finding.why}: it {said} made again", file=sys.stderr, flush=True)
+        begin = "the next run finds that " if only_say else ""
+        print(f"{begin}{finding.path} {finding.why}: {finding.then}", file=sys.stderr, flush=True)
         for path in () if only_say else finding.remove:
             path.unlink(missing_ok=True)
             vouch.place(path).unlink(missing_ok=True)
