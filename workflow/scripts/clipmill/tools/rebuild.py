@@ -16,7 +16,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from importlib.metadata import version
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 from yaml import YAMLError
@@ -137,6 +137,10 @@ def rebuilt(rows, shard: str, sources: Sources, settings: dict, results: Path) -
             clips[row["id"]] = clip_of(row, sources, settings)
         except Reject as error:
             faults[row["id"]] = said(error.reason, error.detail)
+    for one, other in pairwise(sorted(clips)):  # cutting goes through a source once, so a clip would take the next's
+        if clips[one]["video_id"] == clips[other]["video_id"] and clips[one]["end_frame"] > clips[other]["start_frame"]:
+            faults[one] = f"its row is damaged: it overlaps {other}"
+    clips = {identity: clip for identity, clip in clips.items() if identity not in faults}
     cut = {row["id"]: row for row in cut_clips(clips, shard, sources.root, settings, results)}
     for row in rows:
         fault = faults.get(row["id"]) or difference(row, cut[row["id"]])
