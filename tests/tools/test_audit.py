@@ -97,6 +97,22 @@ def test_the_command_that_it_names_heals(finished):
     assert healed.returncode == 0, healed.stdout
 
 
+def test_a_run_that_cuts_first_is_sound_and_has_the_same_digests(finished):
+    before = finished.final()
+    finished.change(cut={"when": "first"}).run()
+    assert finished.final() == before
+    assert tables.columns(finished.results / "meta.csv")[-1] == "frames_digest"
+    assert found(finished.results, deep=True) == []
+
+
+def test_an_audit_changes_nothing(results):
+    """Not even the times of a folder that was copied without them."""
+    for path in results.rglob("*"):
+        os.utime(path, ns=(10**18, 10**18))
+    assert found(results, deep=True) == []
+    assert {path.stat().st_mtime_ns for path in results.rglob("*")} == {10**18}
+
+
 def rewritten(path: Path, change) -> None:
     """A table with other rows, vouched for: what an error of ours would write."""
     rows = list(tables.read(path))

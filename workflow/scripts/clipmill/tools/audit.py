@@ -101,6 +101,8 @@ class Audit:
                 return "is damaged (its content has changed)"
         except vouch.Damaged as error:
             return error.why
+        except OSError as error:
+            return f"cannot be read ({error.strerror})"
         return self.count(path)
 
     def count(self, path: Path) -> None:
@@ -171,10 +173,15 @@ class Audit:
 
 
 def changed(path: Path, recorded: str) -> str | None:
-    """How a file differs from its recorded state, also where size and time are the same; None where it does not."""
-    if why := vouch.fault(path, recorded):
-        return why
-    return None if vouch.digest(path) == recorded.split()[0] else "is damaged (its content has changed)"
+    """How a file differs from its recorded state, in words, also where size and time are the same; None where it does
+    not."""
+    try:
+        same = vouch.digest(path) == recorded.split()[0]
+    except FileNotFoundError:
+        return "is missing"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    return None if same else "is damaged (its content has changed)"
 
 
 def undecoded(path: Path, row: dict) -> str | None:
