@@ -137,7 +137,7 @@ def _pick(store: Store, row: dict, wanted: list[float]) -> tuple[np.ndarray, lis
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
-    """A store being read. Raises vouch.Damaged, and removes it so that the next run makes it again, where it is not whole.
+    """A store being read. Raises vouch.Damaged, and removes it for the next run to make again, where it is not whole.
 
     Each picture has its checksum in the zip, and any error but the machine's is damage of what we wrote.
     """
