@@ -21,7 +21,7 @@ quote = quote() { local text="$${1//\\/\\\\}"; printf ' "%s" ' "$${text//\"/\\\"
 snakemake = $(quote); $(results); \
 	snakemake --cores $(CORES) --configfile config/demo.yaml --config videos="$$(quote "$$VIDEOS")" results="$$(quote "$$results")"
 
-.PHONY: help env reel demo test test-slow test-faults test-all lint dag pictures plan tidy audit rebuild bench bench-gpu lock slurm-up slurm-down
+.PHONY: help env reel demo test test-slow chaos test-faults test-all lint dag pictures plan tidy audit rebuild bench bench-gpu lock slurm-up slurm-down
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -38,6 +38,9 @@ test: env ## run the tests; ARGS="-k word" for some of them
 
 test-slow: env ## run the long checks: 2,000 mutants of containers, chaos (half an hour)
 	@python -m pytest -m slow --numprocesses 2 $(ARGS)
+
+chaos: env ## kill runs at random moments and damage files at random; the same command must heal (an hour)
+	@python -m pytest -m 'slow or not slow' tests/workflow/test_chaos.py $(ARGS)
 
 test-faults: env ## cause cluster faults on purpose on a real SLURM here (root, Debian or Ubuntu; half an hour)
 	@python -m pytest -m slurm_faults $(ARGS)

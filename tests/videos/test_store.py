@@ -23,11 +23,11 @@ def test_no_flipped_bit_of_a_store_is_read_as_a_picture_or_rejects_the_clip(stor
         path.write_bytes(whole[:index] + bytes([whole[index] ^ 1 << index % 8]) + whole[index + 1 :])
         try:
             read = frames.read(store, row, [0, 0.5, 1])
-            assert all(np.array_equal(one, other) for one, other in zip(read, pictures, strict=True))
-        except Damaged as error:
-            assert str(path) in str(error)
+        except Damaged:
             assert not path.exists()
             found += 1
+        else:
+            assert all(np.array_equal(one, other) for one, other in zip(read, pictures, strict=True))
     assert found > 200
 
 

@@ -74,15 +74,10 @@ def _digest(content: io.BytesIO) -> str:
     return hasher.hexdigest()
 
 
-def is_whole(path: Path) -> bool:
-    """Whether a part file is as it was written."""
-    return path.stem.endswith(f"_{vouch.digest(path)}")
-
-
 def _rows(path: Path, columns: list[str]) -> list[dict[str, str]]:
     """The rows of a part file; a damaged part is a forgotten part."""
     content = io.BytesIO(path.read_bytes())
-    if not path.stem.endswith(f"_{_digest(content)}"):
+    if vouch.digest_in_name(path) != _digest(content):
         print(f"memo: {path} is damaged and forgotten: what it held is computed again", file=sys.stderr)
         return []
     try:

@@ -44,10 +44,20 @@ def hasher():
     return hashlib.blake2b(digest_size=16)
 
 
+def digest_of(text: str) -> str:
+    """The digest of a text."""
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
 def digest(path: str | Path) -> str:
     """The digest of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, hasher).hexdigest()
+
+
+def digest_in_name(path: Path) -> str:
+    """What the name of a part of the memo says of its content."""
+    return path.stem.rpartition("_")[2]
 
 
 def state(path: Path) -> str:
@@ -87,18 +97,14 @@ def place(path: str | Path) -> Path:
 def text(path: Path, files: Iterable[tuple[str, str]] = ()) -> str:
     """The sum of the file at `path`; `files`: (path, state) of each file of its rows."""
     lines = f"{digest(path)} {path.stat().st_size}\n" + "".join(f"{state} {name}\n" for name, state in files)
-    return f"{lines}{_of_text(lines)}\n"
-
-
-def _of_text(lines: str) -> str:
-    return hashlib.blake2b(lines.encode(), digest_size=16).hexdigest()
+    return f"{lines}{digest_of(lines)}\n"
 
 
 def read(path: str | Path) -> Sum | None:
     """The sum beside a file; None where there is none. Raises Damaged where the sum itself is damaged."""
     try:
         body, own = place(path).read_bytes().decode().removesuffix("\n").rsplit("\n", 1)
-        if own != _of_text(f"{body}\n"):
+        if own != digest_of(f"{body}\n"):
             raise ValueError
     except FileNotFoundError:
         return None

@@ -90,11 +90,9 @@ def _of_table(results: Path, path: Path, after: tuple[Path, ...], is_planned: bo
 
 
 def _of_memos(pipeline: Pipeline, phase: str) -> Iterator[Finding]:
-    from clipmill.engine import memo  # imports pyarrow, which no job needs for its rules
-
     for folder in sorted({pipeline.memo(name) for name in pipeline.steps(phase)}):
         for path in sorted(Path(folder).glob("*.parquet")):
-            if not memo.is_whole(path):
+            if vouch.digest_in_name(path) != vouch.digest(path):
                 yield Finding(path, "is damaged (its content has changed)", (path,), FORGOTTEN)
 
 
@@ -130,13 +128,11 @@ def _planned(manifest: Path) -> set[str] | None:
         return None
 
 
-def heal(pipeline: Pipeline, only_say: bool = False) -> int:
-    """Say what is damaged or lost, and remove it so that this run makes it again; returns how many files it was."""
-    count = 0
-    for count, finding in enumerate(findings(pipeline), 1):
+def heal(pipeline: Pipeline, only_say: bool = False) -> None:
+    """Say what is damaged or lost, and remove it so that this run makes it again."""
+    for finding in findings(pipeline):
         begin = "the next run finds that " if only_say else ""
         print(f"{begin}{finding.path} {finding.why}: {finding.then}", file=sys.stderr, flush=True)
         for path in () if only_say else finding.remove:
             path.unlink(missing_ok=True)
             vouch.place(path).unlink(missing_ok=True)
-    return count

@@ -14,10 +14,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from clipmill.engine import vouch
 from clipmill.engine.files import whole
 from clipmill.engine.rejects import Reject
 from clipmill.engine.step import Step
-from clipmill.engine.vouch import Damaged
 from clipmill.videos import pictures
 from clipmill.videos.reader import SAME_TIME, Reader, span_of
 
@@ -75,6 +75,13 @@ def writing(path: Path) -> Iterator[Callable[[int, float, bytes], None]]:
     """Write a store by calls of (frame number, seconds, JPEG bytes), each number once: no picture stays in memory."""
     with whole(path, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         yield lambda index, seconds, jpeg: archive.writestr(zipfile.ZipInfo(name(index, seconds)), jpeg)
+        archive.comment = _contents(archive)
+
+
+def _contents(archive: zipfile.ZipFile) -> bytes:
+    """A digest of what a zip's own directory says, which has no checksum: it stands in the zip's comment."""
+    entries = [(entry.filename, entry.CRC, entry.file_size, entry.header_offset) for entry in archive.infolist()]
+    return vouch.digest_of(repr(entries)).encode()
 
 
 def write(path: Path, images: dict[int, tuple[float, bytes]]) -> None:
@@ -130,18 +137,22 @@ def _pick(store: Store, row: dict, wanted: list[float]) -> tuple[np.ndarray, lis
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
-    """A store being read. Raises Damaged, and removes it so that the next run makes it again, where it is not whole:
-    each picture has its checksum in the zip, and any error but the machine's is damage of what we wrote."""
+    """A store being read. Raises vouch.Damaged, and removes it for the next run to make again, where it is not whole.
+
+    Each picture has its checksum in the zip, and any error but the machine's is damage of what we wrote.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
+            if archive.comment != _contents(archive):
+                raise zipfile.BadZipFile("its directory has changed")
             yield archive
     except FileNotFoundError:
-        raise Damaged(path, "is missing") from None
+        raise vouch.Damaged(path, "is missing") from None
     except Exception as error:
         if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno):
             raise
         path.unlink(missing_ok=True)
-        raise Damaged(path, f"was damaged ({error}) and has been removed") from error
+        raise vouch.Damaged(path, f"was damaged ({error}) and has been removed") from error
 
 
 def _decoded(jpeg: bytes) -> np.ndarray:
