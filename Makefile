@@ -6,11 +6,12 @@ MAKEFLAGS += --no-print-directory
 
 VIDEOS ?= sample/videos
 RESULTS ?=
+META ?=
 CORES ?= all
 PYTHON ?= python3.11 python3.12 python3.13 python3 python
 ARGS ?=
 
-export VIDEOS RESULTS
+export VIDEOS RESULTS META
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 # The sample reel goes to results/demo, other footage to results/<its name>.
@@ -20,7 +21,7 @@ quote = quote() { local text="$${1//\\/\\\\}"; printf ' "%s" ' "$${text//\"/\\\"
 snakemake = $(quote); $(results); \
 	snakemake --cores $(CORES) --configfile config/demo.yaml --config videos="$$(quote "$$VIDEOS")" results="$$(quote "$$results")"
 
-.PHONY: help env reel demo test test-slow test-faults test-all lint dag pictures plan tidy bench bench-gpu lock slurm-up slurm-down
+.PHONY: help env reel demo test test-slow chaos test-faults test-all lint dag pictures plan tidy audit rebuild bench bench-gpu lock slurm-up slurm-down
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -37,6 +38,9 @@ test: env ## run the tests; ARGS="-k word" for some of them
 
 test-slow: env ## run the long checks: 2,000 mutants of containers, chaos (half an hour)
 	@python -m pytest -m slow --numprocesses 2 $(ARGS)
+
+chaos: env ## kill runs at random moments and damage files at random; the same command must heal (an hour)
+	@python -m pytest -m 'slow or not slow' tests/workflow/test_chaos.py $(ARGS)
 
 test-faults: env ## cause cluster faults on purpose on a real SLURM here (root, Debian or Ubuntu; half an hour)
 	@python -m pytest -m slurm_faults $(ARGS)
@@ -60,6 +64,13 @@ plan: env ## show what would run; ARGS="--configfile config/demo.yaml" for that 
 
 tidy: env ## remove from RESULTS what no table names; ARGS=--dry-run only lists it, ARGS=--memo forgets former settings
 	@$(results); PYTHONPATH=workflow/scripts python -m clipmill.tools.tidy "$$results" $(ARGS)
+
+audit: env ## check a finished folder: books, digests, files; ARGS=--deep decodes every clip, ARGS=--remove heals
+	@$(results); PYTHONPATH=workflow/scripts python -m clipmill.tools.audit "$$results" $(ARGS)
+
+rebuild: env ## cut the clips of META=meta.csv again from VIDEOS into RESULTS (default: rebuilt), and compare them
+	@PYTHONPATH=workflow/scripts python -m clipmill.tools.rebuild "$${META:?name the table of pairs: META=meta.csv}" \
+	  "$$VIDEOS" "$${RESULTS:-rebuilt}" $(ARGS)
 
 bench: env ## measure speed on this machine
 	@PYTHONPATH=workflow/scripts:demo python bench/cpu.py $(ARGS)

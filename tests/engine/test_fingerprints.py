@@ -208,7 +208,7 @@ def test_every_script_of_the_workflow_has_a_fingerprint():
 
 MEMOS = [
     # Words in messages: no result is forgotten.
-    ("videos/frames.py", "is damaged: delete it", "is broken: delete it", set()),
+    ("videos/frames.py", "and has been removed", "and is removed", set()),
     ("clips/flow.py", "which is not installed", "which is missing here", set()),
     ("captions/server_captioner.py", "the answer is not a chat completion", "no chat completion came back", set()),
     ("engine/job.py", "seconds = time.monotonic()", "seconds = 0 + time.monotonic()", set()),

@@ -1,6 +1,7 @@
 """What a step remembers comes back by id and key; a damaged part is forgotten, never believed and never fatal."""
 
 import os
+from random import Random
 
 import pyarrow.parquet as pq
 import pytest
@@ -99,3 +100,27 @@ def test_a_damaged_part_is_a_forgotten_part(memo, capsys, kind):
     assert values(memo) == {"999": "kept"}
     assert memo.ids() == {"999"}
     assert path.name in capsys.readouterr().err
+
+
+def test_no_flipped_bit_of_a_part_is_believed_or_fatal(memo):
+    memo.write([row(f"{number:03d}", f"a caption of clip {number}") for number in range(40)])
+    ((_, _, path),) = memo.parts()
+    whole, random = path.read_bytes(), Random(8)
+    for _ in range(300):
+        data = bytearray(whole)
+        data[random.randrange(len(data))] ^= 1 << random.randrange(8)
+        path.write_bytes(data)
+        assert memo.recall("", "~") == {}
+        assert memo.ids() == set()
+    path.write_bytes(whole)
+    assert len(values(memo)) == 40
+
+
+def test_a_part_under_another_name_is_not_believed(memo):
+    memo.write([row("1", "a")])
+    ((_, _, path),) = memo.parts()
+    path.rename(path.with_name(path.name.replace("1_1_", "1_2_")))
+    assert values(memo) == {"1": "a"}  # a name that promises more than it holds hides nothing
+    path = memo.parts()[0][2]
+    path.rename(path.with_name("1_1_0123.parquet"))
+    assert values(memo) == {}

@@ -279,9 +279,9 @@ def test_the_same_file_gives_the_same_store(plain, tmp_path):
 def test_a_lost_store_is_made_again(plain, tmp_path):
     source = Scanned(plain, tmp_path)
     step = ScanVideos({}, tmp_path, plain.parent, tmp_path / "frames", {})
-    assert step.valid(source.video, {})
+    assert step.valid(source.video, source.remembered)
     source.store.path(source.video["id"]).unlink()
-    assert not step.valid(source.video, {})
+    assert not step.valid(source.video, source.remembered)
 
 
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])

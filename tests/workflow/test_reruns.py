@@ -90,7 +90,7 @@ def test_comments_and_docstrings_run_nothing(finished):
 
 
 def test_other_words_in_an_error_or_a_log_run_nothing(finished):
-    finished.edit("clipmill/videos/frames.py", "is damaged: delete it", "is broken: delete it")
+    finished.edit("clipmill/videos/frames.py", "and has been removed", "and is removed")
     finished.edit("clipmill/engine/job.py", "items, {missing} computed", "items in all, {missing} computed")
     assert finished.run().idle
 

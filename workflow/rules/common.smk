@@ -1,15 +1,15 @@
 # What all rules share. Every job parses this file, so it imports nothing heavy.
-import csv
 import json
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 # `python` in a rule is the one that runs Snakemake, whether or not its environment is activated.
 os.environ |= {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])}
 
-from clipmill.engine import weights
+from clipmill.engine import tables, weights
 from clipmill.engine.fingerprints import fingerprint
 from clipmill.plan.config import ConfigError, check, load
 from clipmill.plan.pipeline import Pipeline
@@ -33,14 +33,35 @@ wildcard_constraints:
     shard=r"\d{5}",
 
 
+@cache
+def checked():
+    """Once per run, before Snakemake looks at any file: say which of our files are damaged or lost, and remove what
+    must be made again. A dry run only says it; a job of a cluster and a run that is locked out leave it alone."""
+    runs = workflow.is_main_process and workflow.executor_plugin is not None and not workflow.touch
+    locks = Path(workflow.persistence.path, "locks")
+    if runs and not (locks.is_dir() and any(locks.iterdir())):
+        from clipmill.plan import damage
+
+        try:
+            damage.heal(pipeline, only_say=workflow.dryrun)
+        except OSError as error:
+            raise WorkflowError(f"{pipeline.results} cannot be checked: {error}")
+
+
+def after_check(wildcards):
+    """Input function of no files, for a rule that is asked for first."""
+    checked()
+    return []
+
+
 def shards(*names):
     """Input function: the tables of map rules (by full name, of one phase) for each shard of the phase's plan."""
 
     def files(wildcards):
+        checked()
         phase = names[0].partition(".")[0]
         manifest = getattr(checkpoints, f"plan_{phase}").get().output.manifest
-        with open(manifest, newline="") as file:
-            numbers = [row["shard"] for row in csv.DictReader(file)]
+        numbers = [row["shard"] for row in tables.read(manifest)]
         running = [pipeline.table(name) for name in names if pipeline.rules[name].enabled]
         return [table.format(shard=number) for table in running for number in numbers]
 

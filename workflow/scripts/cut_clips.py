@@ -7,18 +7,20 @@ Example: python workflow/scripts/cut_clips.py --table 00000.csv --out out.csv --
              --settings '{"fps": null, "shorter_size": null, "audio": true, "preset": "veryfast", "crf": 18}'
 """
 
+import hashlib
 import shutil
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
+from clipmill.engine import vouch
 from clipmill.engine.files import whole
 from clipmill.engine.job import main
 from clipmill.engine.rejects import Reject
 from clipmill.engine.step import Step
 from clipmill.engine.tables import MEASURES
 from clipmill.videos import images, pictures
-from clipmill.videos.clip_file import ClipFile, read_back
+from clipmill.videos.clip_file import ClipFile, frames_digest, read_back
 from clipmill.videos.reader import Frame, Reader, span_of
 from PIL import Image
 
@@ -29,8 +31,8 @@ GAP_SECONDS = 10
 class CutClips(Step):
     """Writes clips/<id>.mp4 (an image: a copy) and measures what it wrote."""
 
-    columns = ("path", *(f"cut_{name}" for name in MEASURES))
-    remembers = ("bytes",)
+    columns = ("path", "frames_digest", *(f"cut_{name}" for name in MEASURES))
+    remembers = ("written",)
     depends_on = ("start_frame", "end_frame", "start", "end")
     in_threads = True
 
@@ -55,14 +57,15 @@ class CutClips(Step):
         """The file of a clip."""
         return self.results / "clips" / f"{row['id']}{suffix}"
 
-    def valid(self, row: dict, remembered: dict) -> bool:
-        path = self.results / remembered["path"]
-        return path.exists() and str(path.stat().st_size) == remembered["bytes"]
+    def file_of(self, row: dict, remembered: dict) -> Path:
+        return self.results / remembered["path"]
 
-    def measured(self, path: Path, count: int, size: tuple[int, int], fps: float | None, bytes_: int) -> dict:
-        """The columns of a clip's file."""
+    def measured(self, path: Path, count: int, size: tuple[int, int], fps: float | None, frames) -> dict:
+        """The columns of a clip's file; `frames`: the SHA-256 of what it shows, before it was encoded."""
         sizes = {"num_frames": count, "fps": fps, **pictures.measures(size)}
-        return {"path": f"clips/{path.name}", **{f"cut_{name}": sizes[name] for name in MEASURES}, "bytes": bytes_}
+        columns = {f"cut_{name}": sizes[name] for name in MEASURES}
+        columns |= {"path": f"clips/{path.name}", "frames_digest": frames_digest(frames)}
+        return {**columns, "written": vouch.state(path)}
 
     def image(self, row: dict) -> dict:
         """A still image: the file as it is where it shows what was scored; a PNG of that, otherwise."""
@@ -70,6 +73,7 @@ class CutClips(Step):
         still = images.read(source)
         width, height = still.picture.size
         size = pictures.shrunk((height, width), self.settings["shorter_size"])
+        shown = still.picture.resize(size[::-1], Image.Resampling.LANCZOS)
         same = still.plain and size == (height, width)
         path = self.target(row, source.suffix.lower() if same else ".png")
         with whole(path, "wb") as file:
@@ -77,8 +81,8 @@ class CutClips(Step):
                 with open(source, "rb") as original:
                     shutil.copyfileobj(original, file)
             else:
-                still.picture.resize(size[::-1], Image.Resampling.LANCZOS).save(file, "PNG")
-        return self.measured(path, 1, size, None, path.stat().st_size)
+                shown.save(file, "PNG")
+        return self.measured(path, 1, size, None, hashlib.sha256(shown.tobytes()))
 
 
 class Cutting:
@@ -118,8 +122,7 @@ class Cutting:
                         break
             count = clip.close()
             fps = read_back(file.name, count, clip.size, clip.fps)
-            bytes_ = Path(file.name).stat().st_size
-        return self.step.measured(path, count, clip.size, fps, bytes_)
+        return self.step.measured(path, count, clip.size, fps, clip.frames)
 
 
 if __name__ == "__main__":

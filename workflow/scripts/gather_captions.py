@@ -34,6 +34,10 @@ CUT = tuple(f"cut_{name}" for name in tables.MEASURES)
 """What `cut_clips` read back from the files that it wrote: the pairs have these measures."""
 
 
+LAST = "frames_digest"
+"""The last column of meta.csv: what `make rebuild` compares."""
+
+
 def main() -> None:
     """Parse the command line and gather."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -50,12 +54,12 @@ def main() -> None:
 def gather(args: argparse.Namespace, mine: Path) -> None:
     """Write the tables; `mine` holds the rejects of this phase until they are merged with the others."""
     selected = tables.columns(args.selected)
-    known = {*selected, *META, *CUT, *rejects.COLUMNS}
+    known = {*selected, *META, *CUT, LAST, *rejects.COLUMNS}
     added = [name for name in tables.columns(args.shards[0]) if name not in known]
     names = [*selected, "text", "match", *added]
-    scores = [name for name in selected if name not in (*META, *CLIPS)]
+    scores = [name for name in selected if name not in (*META, *CLIPS, LAST)]
     with files.whole(args.captions) as captions, files.whole(args.meta) as meta, files.whole(mine) as rejected:
-        to_captions, to_meta = tables.writer(captions, names), tables.writer(meta, [*META, *scores, *added])
+        to_captions, to_meta = tables.writer(captions, names), tables.writer(meta, [*META, *scores, *added, LAST])
         to_rejects = tables.writer(rejected, rejects.TABLE)
         for row in tables.balanced(args.selected, tables.concatenate(args.shards)):
             to_captions.writerow(row)

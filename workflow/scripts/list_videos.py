@@ -4,6 +4,7 @@ Example: python workflow/scripts/list_videos.py --videos footage --out listing.c
 """
 
 import argparse
+import contextlib
 import filecmp
 import hashlib
 import sys
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from stat import S_ISREG
 
-from clipmill.engine import tables
+from clipmill.engine import tables, vouch
 from clipmill.engine.rejects import TABLE, rejected
 from clipmill.videos.sources import COLUMNS, IMAGES, files, root_of
 
@@ -38,7 +39,7 @@ def main() -> None:
 
 def listing(root: Path, relpaths: Iterator[str], memo: Path) -> tuple[list[dict], list[dict]]:
     """(rows, rejects), sorted by id, of the files at `relpaths` under `root`."""
-    remembered = {row["relpath"]: row for row in tables.read(memo)} if memo.exists() else {}
+    remembered = recalled(memo)
     rows, rejects, seen = {}, [], []
     for relpath in relpaths:
         try:
@@ -56,6 +57,13 @@ def listing(root: Path, relpaths: Iterator[str], memo: Path) -> tuple[list[dict]
         add(root, row, rows, rejects)
     tables.write(memo, ("relpath", "id", "bytes", "mtime"), sorted(seen, key=lambda row: row["relpath"]))
     return [rows[key] for key in sorted(rows)], sorted(rejects, key=lambda row: (row["id"], row["relpath"]))
+
+
+def recalled(memo: Path) -> dict[str, dict]:
+    """The identities of earlier runs by relpath; a damaged memo is a forgotten memo."""
+    with contextlib.suppress(FileNotFoundError, vouch.Damaged):
+        return {row["relpath"]: row for row in tables.read(memo)}
+    return {}
 
 
 def identified(root: Path, relpath: str, remembered: dict) -> dict:

@@ -1,7 +1,8 @@
 """Plan a phase: cut its table into shards of about equal remaining cost, and write the manifest that names them.
 
 An item costs as much as its most expensive step that the memo does not hold yet. The shard tables are written next to
-the manifest, only where their bytes change; the same question (table, target, memos) gets the same shards.
+the manifest, only where their bytes change, so that a lost or damaged one is written again; the same question (table,
+target, memos) gets the same shards.
 
 Example: python workflow/scripts/plan.py --table clips.csv --manifest plan/clips/manifest.csv --minutes 30 --max 2000 \\
              --steps score_flow=results/memo/score_flow/0a1b
@@ -31,11 +32,11 @@ def main() -> None:
     folder = args.manifest.parent
     target = args.minutes * 60 * args.devices
     question = digest(files.sha256(args.table), target, args.max, memos)
-    planned = shards.answered(folder / "plan.json", question)
-    if planned is None:
+    ranges = shards.answered(folder / "plan.json", question)
+    if ranges is None:
         ranges = shards.ranges(shards.costs(args.table, memos), target, args.max)
-        planned = shards.write_shards(args.table, folder, ranges)
-        files.write_if_changed(folder / "plan.json", json.dumps({"question": question, "shards": planned}, indent=1))
+    planned = shards.write_shards(args.table, folder, ranges)
+    files.write_if_changed(folder / "plan.json", json.dumps({"question": question, "shards": planned}, indent=1))
     tables.write(args.manifest, ("shard", "first", "last", "items", "seconds"), planned)
     print(f"plan: {sum(shard['items'] for shard in planned)} items in {len(planned)} shards", file=sys.stderr)
 

@@ -6,7 +6,9 @@ Example: python workflow/scripts/scan_videos.py --table shard.csv --out out.csv 
 """
 
 import json
+from pathlib import Path
 
+from clipmill.engine import vouch
 from clipmill.engine.job import main
 from clipmill.engine.rejects import Reject
 from clipmill.engine.tables import MEASURES
@@ -20,7 +22,7 @@ class ScanVideos(FrameStep):
     """A file's true measures, its scenes, and its frame store."""
 
     columns = ("kind", *MEASURES, "duration", "codec", "audio", "interlaced", "clips")
-    remembers = ("scenes", "times", "tick")
+    remembers = ("scenes", "times", "tick", "written")
     depends_on = ("kind", "bytes")
     in_threads = True
 
@@ -31,11 +33,13 @@ class ScanVideos(FrameStep):
         """The columns of a file; an animated image that ffmpeg plays is a video."""
         path, target = self.source(row), self.store.path(row["id"])
         if row["kind"] == "image" and not images.plays(path):
-            return {"kind": "image", **scan_image(path, target, self.settings)}
-        return {"kind": "video", **Scan(path, target, self.settings).run()}
+            columns = {"kind": "image", **scan_image(path, target, self.settings)}
+        else:
+            columns = {"kind": "video", **Scan(path, target, self.settings).run()}
+        return {**columns, "written": vouch.state(target)}
 
-    def valid(self, row: dict, remembered: dict) -> bool:
-        return self.store.path(row["id"]).exists()
+    def file_of(self, row: dict, remembered: dict) -> Path:
+        return self.store.path(row["id"])
 
     def finish(self, row: dict, values: dict) -> dict:
         """Scenes become clips: too short ones are marked, too long ones split evenly."""

@@ -7,7 +7,7 @@ import argparse
 import json
 from pathlib import Path
 
-from clipmill.engine import files
+from clipmill.engine import files, vouch
 from clipmill.release import summary
 
 
@@ -22,10 +22,10 @@ def main() -> None:
     parser.add_argument("--show", action="store_true", help="print the account of the finished run")
     args = parser.parse_args()
     if args.show:
-        print(summary.text(json.loads((args.results / "run.json").read_text()), args.results))
+        print(summary.text(json.loads(vouch.content(args.results / "run.json")), args.results))
         return
     files.remove_stale(args.results)
-    models = json.loads(args.models.read_text())
+    models = json.loads(vouch.content(args.models))
     with files.whole(args.out) as file:
         account = summary.account(args.results, models, args.configuration, args.current)
         json.dump(account, file, indent=2, ensure_ascii=False)

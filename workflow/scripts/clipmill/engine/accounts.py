@@ -7,6 +7,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+NUMBERS = ("items", "computed", "remembered", "rejects", "seconds", "cpu_seconds", "gpus")
+"""What every record counts."""
+
 
 def write(results: Path, rule: str, shard: str, counts: dict, seconds: float, ranks: int) -> None:
     """Add the account of a job that is ending.
@@ -33,8 +36,20 @@ def write(results: Path, rule: str, shard: str, counts: dict, seconds: float, ra
 
 
 def read(results: Path) -> Iterator[tuple[str, dict]]:
-    """(rule without its phase, record) of every job that has finished in this results folder."""
+    """(rule without its phase, record) of every job that has finished in this results folder; damaged lines, which no
+    result depends on, are left out."""
     for path in sorted((results / "logs").glob("*.*/*.jsonl")):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            record = json.loads(line)
-            yield record["rule"].partition(".")[2], record
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            if record := _record(line):
+                yield record["rule"].partition(".")[2], record
+
+
+def _record(line: str) -> dict | None:
+    """The record of a line; None where the line is damaged."""
+    try:
+        record = json.loads(line)
+        numbers = [record[name] for name in NUMBERS]
+        whole = isinstance(record["rule"], str) and all(isinstance(number, int | float) for number in numbers)
+    except (ValueError, KeyError, TypeError):
+        return None
+    return record if whole else None

@@ -1,18 +1,22 @@
-"""Files: written whole or not at all, distinguished from leftovers of dead processes, and known by their digests."""
+"""Files: written whole or not at all, vouched for, distinguished from leftovers of dead processes."""
 
 import contextlib
 import hashlib
 import os
 import socket
+from collections.abc import Iterable
 from pathlib import Path
+
+from clipmill.engine import vouch
 
 
 @contextlib.contextmanager
-def whole(path: str | Path, mode: str = "w"):
+def whole(path: str | Path, mode: str = "w", belonging: Iterable[tuple[str, str]] = ()):
     """Open `path` for writing under a temporary name in its folder; flush and rename it when the block succeeds.
 
     A reader sees the old file or the whole new one. The temporary name holds the host and the process, so that two
-    writers of one path do not meet, and so that `is_stale` can tell whose it was.
+    writers of one path do not meet, and so that `is_stale` can tell whose it was. A text gets a sum beside it
+    (see `vouch`), which vouches for the `belonging` files, too: (path, state) of each, taken when the block has ended.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -23,17 +27,28 @@ def whole(path: str | Path, mode: str = "w"):
             yield file
             file.flush()
             os.fsync(file.fileno())
+        if text:
+            _write_sum(path, vouch.text(temporary, belonging))
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 
 
+def _write_sum(path: Path, text: str) -> None:
+    """Write the sum of a file that is about to get its name: a kill in between leaves what looks damaged, never
+    what looks whole."""
+    with whole(vouch.place(path), "wb") as file:
+        file.write(text.encode())
+
+
 def write_if_changed(path: str | Path, text: str) -> bool:
     """Write `text` whole to `path` unless it already holds these bytes; returns whether it was written."""
     path = Path(path)
-    if path.exists() and path.read_bytes() == text.encode():
-        return False
+    with contextlib.suppress(vouch.Damaged):
+        vouch.check(path)
+        if path.read_bytes() == text.encode():
+            return False
     with whole(path) as file:
         file.write(text)
     return True

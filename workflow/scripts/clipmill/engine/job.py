@@ -10,7 +10,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from clipmill.engine import accounts, files, rejects, tables, weights
+from clipmill.engine import accounts, files, rejects, tables, vouch, weights
 from clipmill.engine.compute import Compute
 from clipmill.engine.fingerprints import digest
 from clipmill.engine.memo import Memo
@@ -34,7 +34,10 @@ def main(kind: type[Step], description: str) -> None:
         signal.signal(number, _terminate)
     ranks = Ranks(int(settings.get("tp_size", 1)))
     step = kind(settings, args.results, args.videos, args.store, _device(ranks))
-    job = Job(step, args, ranks)
+    try:
+        job = Job(step, args, ranks)
+    except vouch.Damaged as error:
+        raise SystemExit(f"{step.name}: {error}") from error
     try:
         job.run()
     except Terminated as stop:
@@ -49,6 +52,8 @@ def main(kind: type[Step], description: str) -> None:
     except (OSError, MemoryError) as error:
         with contextlib.suppress(OSError):
             job.flush()
+        if isinstance(error, vouch.Damaged):
+            raise SystemExit(f"{job.name}: {error}") from error
         raise SystemExit(f"{job.name}: the environment failed, not an item: {type(error).__name__}: {error}") from error
 
 
@@ -94,7 +99,7 @@ class Job:
         self.name = f"{step.name} {args.table.stem}"
         self.memo = Memo(args.memo, (*step.columns, *step.remembers))
         self.rows = list(tables.read(args.table))
-        listed = json.loads(args.models.read_text()) if args.models else {}
+        listed = json.loads(vouch.content(args.models)) if args.models else {}
         self.model = digest(weights.digests(listed, args.block))
         self.fresh: list[dict] = []
         self.computed = 0
@@ -163,15 +168,22 @@ class Job:
         names = [name for name in tables.columns(self.args.table) if name not in rejects.COLUMNS]
         names = self.step.passes_on(names)
         names = [*names, *(name for name in self.step.columns if name not in names), *rejects.COLUMNS]
-        rejected = 0
-        with files.whole(self.args.out) as file:
+        rejected, belonging = 0, []
+        with files.whole(self.args.out, belonging=belonging) as file:
             out = tables.writer(file, names)
             for row in self.rows:
                 if not rejects.is_reject(row):
-                    row = self.outcome(row, known[self.key(row)])
+                    held = known[self.key(row)]
+                    row = self.outcome(row, held)
                     rejected += rejects.is_reject(row)
+                    belonging += [] if rejects.is_reject(row) else self.belonging(row, held)
                 out.writerow(row)
         self.account(items, missing, rejected)
+
+    def belonging(self, row: dict, held: dict) -> list[tuple[str, str]]:
+        """(path from the results folder, state) of the file of a row, where it has one."""
+        file = self.step.file_of(row, held)
+        return [(os.path.relpath(file, self.args.results), held["written"])] if file else []
 
     def outcome(self, row: dict, held: dict) -> dict:
         """The row with its new columns, or as a reject."""

@@ -1,6 +1,6 @@
 """The memo: what a step remembers of each item, as parquet part files sorted by id."""
 
-import hashlib
+import io
 import os
 import sys
 from collections.abc import Iterable
@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from clipmill.engine import vouch
 from clipmill.engine.files import whole
 
 FIELDS = ("id", "key", "fault", "reason", "detail")
@@ -19,8 +20,9 @@ FIELDS = ("id", "key", "fault", "reason", "detail")
 class Memo:
     """The remembered rows of one step with one fingerprint, under one folder.
 
-    All columns are strings, as tables hold them. A part's name is `<first id>_<last id>_<hash>.parquet`, so that a
-    range of ids opens only the parts that overlap it, and so that two writers of the same rows write the same file.
+    All columns are strings, as tables hold them. A part's name is `<first id>_<last id>_<digest>.parquet`, so that a
+    range of ids opens only the parts that overlap it, that two writers of the same rows write the same file, and that
+    a damaged part is known: the digest is that of the file's bytes.
     """
 
     def __init__(self, folder: str | Path, columns: Iterable[str]):
@@ -59,17 +61,27 @@ class Memo:
             return
         rows = sorted(rows, key=lambda row: (row["id"], row["key"]))
         table = pa.table({name: pa.array([row.get(name, "") for row in rows], pa.string()) for name in self.columns})
-        content = hashlib.blake2b(repr(rows).encode(), digest_size=6).hexdigest()
-        with whole(self.folder / f"{rows[0]['id']}_{rows[-1]['id']}_{content}.parquet", "wb") as file:
-            pq.write_table(table, file, compression="zstd")
+        content = io.BytesIO()
+        pq.write_table(table, content, compression="zstd")
+        with whole(self.folder / f"{rows[0]['id']}_{rows[-1]['id']}_{_digest(content)}.parquet", "wb") as file:
+            file.write(content.getbuffer())
+
+
+def _digest(content: io.BytesIO) -> str:
+    """What the name of a part file with this content ends in."""
+    hasher = vouch.hasher()
+    hasher.update(content.getbuffer())
+    return hasher.hexdigest()
 
 
 def _rows(path: Path, columns: list[str]) -> list[dict[str, str]]:
-    """The rows of a part file; an unreadable part is a forgotten part."""
+    """The rows of a part file; a damaged part is a forgotten part."""
+    content = io.BytesIO(path.read_bytes())
+    if vouch.digest_in_name(path) != _digest(content):
+        print(f"memo: {path} is damaged and forgotten: what it held is computed again", file=sys.stderr)
+        return []
     try:
-        return pq.read_table(path, columns=columns).to_pylist()
-    except (pa.ArrowException, KeyError, OSError) as error:
-        if isinstance(error, OSError) and error.errno:  # pyarrow also raises a bare OSError for damaged pages
-            raise
-        print(f"memo: {path} cannot be read and is forgotten: {error}", file=sys.stderr)
+        return pq.read_table(content, columns=columns).to_pylist()
+    except (pa.ArrowException, KeyError) as error:
+        print(f"memo: {path} has other columns and is forgotten: {error}", file=sys.stderr)
         return []

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from clipmill.engine import vouch
 from clipmill.engine.rejects import Reject
 
 
@@ -47,9 +48,14 @@ class Step:
         size = max(1, self.batch)
         return [rows[first : first + size] for first in range(0, len(rows), size)]
 
+    def file_of(self, row: dict, remembered: dict) -> Path | None:
+        """The file that a step writes for an item besides its columns; its state is remembered as `written`."""
+        return None
+
     def valid(self, row: dict, remembered: dict) -> bool:
-        """Whether what is remembered still holds, for a step that also writes a file."""
-        return True
+        """Whether what is remembered still holds: the item's file is as it was written."""
+        file = self.file_of(row, remembered)
+        return file is None or vouch.fault(file, remembered["written"]) is None
 
     def finish(self, row: dict, values: dict) -> dict:
         """The last, cheap part of a result, done for computed and remembered items alike and never remembered.

@@ -3,11 +3,13 @@
 import csv
 import io
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from numbers import Integral, Real
 from pathlib import Path
 
+from clipmill.engine import vouch
 from clipmill.engine.files import whole
 
 csv.field_size_limit(sys.maxsize)
@@ -22,9 +24,11 @@ class TableError(Exception):
 
 
 def read(path: str | Path) -> Iterator[dict[str, str]]:
-    """Yield the rows of a table as dicts of strings, in bounded memory."""
-    with open(path, encoding="utf-8", newline="") as file:
-        yield from csv.DictReader(file)
+    """Yield the rows of a table as dicts of strings, in bounded memory.
+
+    Raises vouch.Damaged, at its end at the latest, where the table is not as it was written.
+    """
+    yield from vouch.rows(path)
 
 
 def columns(path: str | Path) -> list[str]:
@@ -79,6 +83,7 @@ def concatenate(paths: Iterable[str | Path]) -> Iterator[dict[str, str]]:
     for path in paths:
         for row in read(path):
             if row["id"] <= last:
+                vouch.check_if_vouched(path)
                 raise TableError(
                     f"{path}: id {row['id']} comes after {last}: the rows are not sorted, or one appears twice"
                 )
@@ -93,9 +98,11 @@ def balanced(table: str | Path, rows: Iterable[dict]) -> Iterator[dict]:
     """
     for before, after in zip_longest(read(table), rows):
         if before is None or after is None or before["id"] != after["id"]:
+            vouch.check_if_vouched(table)
+            deque(rows, maxlen=0)  # a damaged shard says so at its end
             raise TableError(
                 f"the books do not balance: {table} has the row {before and before['id']} where its shards have "
-                f"{after and after['id']}. Run again with -R of this phase's plan rule; its work folder may be damaged"
+                f"{after and after['id']}. Run the same command with -R of this phase's plan rule"
             )
         yield after
 

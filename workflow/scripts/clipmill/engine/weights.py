@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from clipmill.engine import files, scratch
+from clipmill.engine import files, scratch, vouch
 
 EMBEDDED = {"photometric", "dis", "attributes"}
 """Models that are code and have no weights."""
@@ -170,7 +170,7 @@ def digest(path: Path) -> str:
     state = [[str(file.relative_to(path.parent)), *files.size_and_time(file)] for file in inside]
     notes = root() / ".digests.json"
     try:
-        kept = json.loads(notes.read_text(encoding="utf-8"))
+        kept = json.loads(vouch.content(notes))
     except (OSError, ValueError):
         kept = {}
     if kept.get(str(path), {}).get("state") != state:

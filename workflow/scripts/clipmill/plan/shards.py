@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
-from clipmill.engine import files, tables
+from clipmill.engine import files, tables, vouch
 from clipmill.engine.memo import Memo
 from clipmill.plan.costs import seconds
 
@@ -15,13 +15,15 @@ REMEMBERED = 1e-4
 """Seconds charged for an item that needs no computing, so that ranges of such items are finite, too."""
 
 
-def answered(path: Path, question: str) -> list[dict] | None:
-    """The shards of the last plan, if it answered this question and its shard tables are still there."""
-    if not path.exists():
+def answered(path: Path, question: str) -> list[tuple[int, float]] | None:
+    """The ranges of the last plan, if it answered this question."""
+    try:
+        old = json.loads(vouch.content(path))
+    except (FileNotFoundError, vouch.Damaged):
         return None
-    old = json.loads(path.read_text())
-    there = all((path.parent / f"{shard['shard']}.csv").exists() for shard in old["shards"])
-    return old["shards"] if there and old["question"] == question else None
+    if old["question"] != question:
+        return None
+    return [(shard["items"], shard["seconds"]) for shard in old["shards"]]
 
 
 def costs(table: Path, memos: list[tuple[str, str]]) -> list[float]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from clipmill.engine import accounts
+from clipmill.engine import accounts, vouch
 
 TABLES = {
     "files": "tables/listing.csv",
@@ -39,12 +39,12 @@ ROWS = 1_000_000
 
 def account(results: Path, models: dict, configuration: dict, current: dict) -> dict:
     """The account of a finished run. `models`: the list of fetch_models; `current`: the folders in use."""
-    counts = {name: sum(len(part) for part in _parts(results / path, ["id"])) for name, path in TABLES.items()}
+    found = counts(results)
     return {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "counts": counts,
+        "counts": found,
         "rejects": rejects(results / "rejects.csv"),
-        "stages": stages(results, counts["pairs"]),
+        "stages": stages(results, found["pairs"]),
         "models": models,
         "software": {"python": platform.python_version(), **versions()},
         "configuration": configuration,
@@ -52,8 +52,14 @@ def account(results: Path, models: dict, configuration: dict, current: dict) -> 
     }
 
 
+def counts(results: Path) -> dict[str, int]:
+    """The rows of each table."""
+    return {name: sum(len(part) for part in _parts(results / path, ["id"])) for name, path in TABLES.items()}
+
+
 def _parts(path: Path, columns: list[str]):
     """These columns of a table as text, in parts that fit in memory."""
+    vouch.check_if_vouched(path)
     return pd.read_csv(path, usecols=columns, dtype=str, keep_default_na=False, chunksize=ROWS)
 
 

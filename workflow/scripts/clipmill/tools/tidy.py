@@ -5,12 +5,13 @@ Example: make tidy RESULTS=results/demo ARGS=--dry-run
 
 import argparse
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from clipmill.engine import files, tables
+from clipmill.engine import files, tables, vouch
 
 DAY = 86400
 """Seconds: a temporary file that is older than the account by this much has no living writer on any host."""
@@ -37,11 +38,11 @@ def main() -> None:
 
 def orphans(results: Path, memo: bool) -> Iterator[Path]:
     """Clips of no pair, frames of videos that are gone, work of former settings, temporary files of dead jobs."""
-    account = json.loads((results / "run.json").read_text())
+    account = json.loads(vouch.content(results / "run.json"))
     first = account["configuration"]["cut"]["when"] == "first"
     clips = {row["id"] for row in tables.read(results / ("tables/clips.csv" if first else "meta.csv"))}
     yield from (path for path in (results / "clips").glob("[!.]*") if path.stem not in clips)
-    memos = {Path(folder) for folder in account["current"]["memo"]}
+    memos = in_use(results, account, "memo")
     digests = {folder.name for folder in memos if folder.parent.name == "scan_videos"}
     videos = {row["id"] for row in tables.read(results / "tables" / "videos.csv")}
     for folder in (results / "frames").glob("*"):
@@ -50,11 +51,17 @@ def orphans(results: Path, memo: bool) -> Iterator[Path]:
         else:
             yield from (path for path in folder.rglob("*.zip") if path.stem not in videos)
     newest = (results / "run.json").stat().st_mtime
-    work = {Path(folder) for folder in account["current"]["work"]}
+    work = in_use(results, account, "work")
     yield from (path for path in (results / "work").glob("*.*/*") if path not in work)
     if memo:
         yield from (path for path in (results / "memo").glob("*/*") if path.is_dir() and path not in memos)
     yield from (path for path in results.rglob(".*.tmp") if files.is_stale(path) or path.stat().st_mtime < newest - DAY)
+
+
+def in_use(results: Path, account: dict, kind: str) -> set[Path]:
+    """The folders of the last run, `memo` or `work`, wherever the results folder is now and however it is named."""
+    before = account["configuration"]["results"]
+    return {results / os.path.relpath(folder, before) for folder in account["current"][kind]}
 
 
 if __name__ == "__main__":

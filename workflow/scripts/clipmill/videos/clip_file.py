@@ -1,5 +1,7 @@
 """The file of a clip: H.264 exact to the frame, with its sound, read back before it counts."""
 
+import hashlib
+from collections.abc import Iterator
 from fractions import Fraction
 
 import av
@@ -26,6 +28,7 @@ class ClipFile:
         shown = pictures.shown_size(opening.picture, reader.stream.sample_aspect_ratio)
         height, width = pictures.shrunk(shown, settings["shorter_size"])
         self.size = max(2, height // 2 * 2), max(2, width // 2 * 2)
+        self.frames = hashlib.sha256()
         self.file = av.open(path, "w", format="mp4", options={"movflags": "+faststart"})
         self.video = self.video_stream(settings, reader, opening.picture)
         self.sound = Sound.of(reader, opening, self.length) if settings["audio"] else None
@@ -69,6 +72,8 @@ class ClipFile:
         out = self.converted(picture)
         out.pts, out.time_base = pts, self.video.codec_context.time_base
         out.pict_type = 0
+        for plane in planes(out):
+            self.frames.update(plane)
         self.file.mux(self.video.encode(out))
         self.written += 1
         if self.sound:
@@ -100,6 +105,18 @@ class ClipFile:
         if self.read != wanted:
             raise Reject("the clip cannot be read whole", f"{self.read} of {wanted} frames came")
         return self.written
+
+
+def planes(picture: av.VideoFrame) -> Iterator[np.ndarray]:
+    """Y, U and V of a yuv420p picture, height x width uint8, without the padding of their lines."""
+    for plane in picture.planes:
+        lines = np.frombuffer(plane, np.uint8, plane.line_size * plane.height).reshape(plane.height, plane.line_size)
+        yield np.ascontiguousarray(lines[:, : plane.width])
+
+
+def frames_digest(frames) -> str:
+    """32 hex digits of the SHA-256 of a clip's raw frames, from the hash object that took them."""
+    return frames.hexdigest()[:32]
 
 
 def turned(picture: av.VideoFrame, pose: pictures.Pose) -> av.VideoFrame:

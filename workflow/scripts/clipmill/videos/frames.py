@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from clipmill.engine import vouch
 from clipmill.engine.files import whole
 from clipmill.engine.rejects import Reject
 from clipmill.engine.step import Step
@@ -74,6 +75,13 @@ def writing(path: Path) -> Iterator[Callable[[int, float, bytes], None]]:
     """Write a store by calls of (frame number, seconds, JPEG bytes), each number once: no picture stays in memory."""
     with whole(path, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         yield lambda index, seconds, jpeg: archive.writestr(zipfile.ZipInfo(name(index, seconds)), jpeg)
+        archive.comment = _contents(archive)
+
+
+def _contents(archive: zipfile.ZipFile) -> bytes:
+    """A digest of what a zip's own directory says, which has no checksum: it stands in the zip's comment."""
+    entries = [(entry.filename, entry.CRC, entry.file_size, entry.header_offset) for entry in archive.infolist()]
+    return vouch.digest_of(repr(entries)).encode()
 
 
 def write(path: Path, images: dict[int, tuple[float, bytes]]) -> None:
@@ -117,30 +125,40 @@ def _pick(store: Store, row: dict, wanted: list[float]) -> tuple[np.ndarray, lis
     start = float(row["start"] or 0)
     if store.source == "video" and row.get("kind") != "image":
         return _from_source(store, row, wanted)
-    with _opened(store, row) as archive:
+    ends = [f"{int(row[end]):08d}" for end in ("start_frame", "end_frame")]
+    with _opened(store.path(row["video_id"])) as archive:
         held = sorted(archive.namelist())
-        low, high = (bisect_left(held, f"{int(row[end]):08d}") for end in ("start_frame", "end_frame"))
-        mine = held[low:high]
-        if not mine:
-            return _from_source(store, row, wanted)
+        mine = held[bisect_left(held, ends[0]) : bisect_left(held, ends[1])]
         times = np.array([int(entry[9:-4]) / 1e6 - start for entry in mine])
-        chosen = sorted({int(np.abs(times - seconds).argmin()) for seconds in wanted})
-        images = [_decoded(archive.read(mine[number]), row) for number in chosen]
-    return times[chosen], images
+        chosen = sorted({int(np.abs(times - seconds).argmin()) for seconds in wanted}) if mine else []
+        images = [_decoded(archive.read(mine[number])) for number in chosen]
+    return (times[chosen], images) if mine else _from_source(store, row, wanted)
 
 
-def _opened(store: Store, row: dict) -> zipfile.ZipFile:
-    path = store.path(row["video_id"])
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """A store being read. Raises vouch.Damaged, and removes it for the next run to make again, where it is not whole.
+
+    Each picture has its checksum in the zip, and any error but the machine's is damage of what we wrote.
+    """
     try:
-        return zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
-        raise OSError(f"frame store {path} is damaged: delete it and run again ({error})") from error
+        with zipfile.ZipFile(path) as archive:
+            if archive.comment != _contents(archive):
+                raise zipfile.BadZipFile("its directory has changed")
+            yield archive
+    except FileNotFoundError:
+        raise vouch.Damaged(path, "is missing") from None
+    except Exception as error:
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno):
+            raise
+        path.unlink(missing_ok=True)
+        raise vouch.Damaged(path, f"was damaged ({error}) and has been removed") from error
 
 
-def _decoded(jpeg: bytes, row: dict) -> np.ndarray:
+def _decoded(jpeg: bytes) -> np.ndarray:
     image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
     if image is None:
-        raise Reject("a stored frame cannot be read", row["id"])
+        raise ValueError("a picture cannot be decoded")
     return image
 
 

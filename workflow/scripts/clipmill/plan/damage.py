@@ -1,0 +1,138 @@
+"""Finds the files of a results folder that are damaged or lost, and removes what must be made again with them.
+
+Every file that we write is looked at: tables and JSON files by their digests, clips and frame stores by size and time
+(see `vouch`), parts of the memo by the digests in their names. Snakemake makes missing files again, but not where a
+later result is there; so the tables that were made from a damaged file are removed, too. It costs little to make them
+again: what is remembered is not computed again.
+"""
+
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from clipmill.engine import tables, vouch
+from clipmill.plan.pipeline import PHASES, Pipeline
+
+GATHERED = {
+    "videos": ("tables/videos.csv", "tables/clips.csv", "work/rejects/videos.csv"),
+    "clips": ("tables/scores.csv", "tables/selected.csv", "work/rejects/clips.csv"),
+    "captions": ("tables/captions.csv", "meta.csv", "rejects.csv"),
+}
+"""What the gather of each phase writes."""
+FIRST = {
+    "tables/listing.csv": "plan/videos/manifest.csv",
+    "work/rejects/list_videos.csv": "plan/videos/manifest.csv",
+    "models.json": "run.json",
+    "run.json": "run.json",
+}
+"""The other tables, with what must be missing so that Snakemake makes them again."""
+FORGOTTEN = "it is forgotten, and what it held is computed again where it is needed"
+THREADS = 16
+"""Tables whose files are looked at side by side: on a network's disk each look is a wait."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A file that is damaged or lost: how (in words), and the files that must be made again with it."""
+
+    path: Path
+    why: str
+    remove: tuple[Path, ...]
+    then: str = "it is made again"
+
+
+def findings(pipeline: Pipeline) -> Iterator[Finding]:
+    """Every damaged or lost file of what this configuration has made. A folder without a run has none."""
+    results = Path(pipeline.results)
+    for name, after in FIRST.items():
+        yield from _unless_whole(results / name, results / after)
+    for found in _unless_whole(results / "memo/list_videos/files.csv"):
+        yield replace(found, then=FORGOTTEN)
+    for phase in PHASES:
+        yield from of_phase(pipeline, phase)
+        yield from _of_memos(pipeline, phase)
+
+
+def of_phase(pipeline: Pipeline, phase: str) -> Iterator[Finding]:
+    """The damaged files of a phase: its plan, the tables of its shards with their clips or stores, what it gathered."""
+    results = Path(pipeline.results)
+    plan, gathered = results / "plan" / phase, [results / name for name in GATHERED[phase]]
+    manifest = plan / "manifest.csv"
+    for path in sorted({*_vouched_in(plan), plan / "plan.json", manifest}):
+        yield from _unless_whole(path, manifest)
+    names = [name for name, rule in pipeline.rules.items() if name.startswith(f"{phase}.") and rule.enabled]
+    shards = _planned(manifest)
+    with ThreadPoolExecutor(THREADS) as pool:
+        for name in names:
+            later = [pipeline.table(other) for other in _after(pipeline, name)]
+            jobs = [
+                (path, [Path(table.format(shard=path.stem)) for table in later], shards is None or path.stem in shards)
+                for path in _vouched_in(Path(pipeline.table(name)).parent)
+            ]
+            for found in pool.map(lambda job: list(_of_table(results, job[0], (*job[1], *gathered), job[2])), jobs):
+                yield from found
+    for path in gathered:
+        yield from _unless_whole(path, path)
+
+
+def _of_table(results: Path, path: Path, after: tuple[Path, ...], is_planned: bool) -> Iterator[Finding]:
+    """A shard's table if it is damaged; otherwise, if it `is_planned`, the damaged ones of its clips or stores."""
+    try:
+        known = vouch.check(path)
+    except vouch.Damaged as error:
+        yield Finding(path, error.why, (path, *after))
+        return
+    for name, state in known.files.items() if is_planned else ():
+        if why := vouch.fault(results / name, state):
+            yield Finding(results / name, why, (results / name, path, *after))
+
+
+def _of_memos(pipeline: Pipeline, phase: str) -> Iterator[Finding]:
+    for folder in sorted({pipeline.memo(name) for name in pipeline.steps(phase)}):
+        for path in sorted(Path(folder).glob("*.parquet")):
+            if vouch.digest_in_name(path) != vouch.digest(path):
+                yield Finding(path, "is damaged (its content has changed)", (path,), FORGOTTEN)
+
+
+def _unless_whole(path: Path, *remove: Path) -> Iterator[Finding]:
+    """A finding where a file, or the sum beside it, was written and is not whole now."""
+    if path.exists() or vouch.place(path).exists():
+        try:
+            vouch.check(path)
+        except vouch.Damaged as error:
+            yield Finding(path, error.why, (path, *remove))
+
+
+def _vouched_in(folder: Path) -> list[Path]:
+    """The tables of a folder, those of which only the sum is left included."""
+    if not folder.is_dir():
+        return []
+    names = {path.name for path in folder.iterdir()}
+    left = {name.removeprefix(".").removesuffix(".sum") for name in names if name.endswith(".sum")}
+    return sorted(folder / name for name in names | left if name.endswith(".csv"))
+
+
+def _after(pipeline: Pipeline, name: str) -> list[str]:
+    """The rules that read a rule's table, directly or by others."""
+    direct = [other for other, rule in pipeline.rules.items() if name in rule.reads]
+    return [*direct, *(later for other in direct for later in _after(pipeline, other))]
+
+
+def _planned(manifest: Path) -> set[str] | None:
+    """The shards of a plan; None where it cannot be read, so that every table counts."""
+    try:
+        return {row["shard"] for row in tables.read(manifest)}
+    except (OSError, KeyError):
+        return None
+
+
+def heal(pipeline: Pipeline, only_say: bool = False) -> None:
+    """Say what is damaged or lost, and remove it so that this run makes it again."""
+    for finding in findings(pipeline):
+        begin = "the next run finds that " if only_say else ""
+        print(f"{begin}{finding.path} {finding.why}: {finding.then}", file=sys.stderr, flush=True)
+        for path in () if only_say else finding.remove:
+            path.unlink(missing_ok=True)
+            vouch.place(path).unlink(missing_ok=True)
