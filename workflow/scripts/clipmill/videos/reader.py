@@ -10,9 +10,9 @@ from itertools import chain
 from pathlib import Path
 
 import av
-from av.stream import Disposition
 
 from clipmill.engine.rejects import Reject
+from clipmill.videos.containers import bytes_of, opened, video_stream
 
 SAME_TIME = 0.0005
 """Two times that differ by less, in seconds, are the same: tables hold a tenth of a millisecond."""
@@ -33,15 +33,8 @@ class Reader:
 
     def __init__(self, path: str | Path, threads: int = 1):
         self.path = Path(path)
-        if self.path.stat().st_size == 0:
-            raise Reject("empty file")
-        try:
-            self.container = opened(self.path)
-        except OSError:
-            raise
-        except (ValueError, av.error.FFmpegError) as error:
-            raise Reject("not a readable video (damaged, truncated, or none at all)", f"{error}") from error
-        self.stream = _picture_stream(self.container)
+        self.container = opened(self.path)
+        self.stream = video_stream(self.container)
         if self.stream is None:
             self.container.close()
             raise Reject("no video stream", f"the {self.container.format.name} file holds no moving picture")
@@ -100,7 +93,7 @@ class Reader:
     def _again(self) -> Iterator[Frame]:
         self.container.close()
         self.container = opened(self.path)
-        self.stream = _picture_stream(self.container)
+        self.stream = video_stream(self.container)
         return self.frames()
 
     def _timed(self) -> Iterator[Frame]:
@@ -111,14 +104,14 @@ class Reader:
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
         count = 0
-        try:
-            for picture in self.container.decode(self.stream):
-                yield picture
-                count += 1
-        except (av.error.FFmpegError, ValueError) as error:
-            if isinstance(error, OSError) and not isinstance(error, ValueError):
-                raise
-            raise Reject("damaged or truncated", f"decoding stopped after {count} frames: {error}") from error
+        decoded = self.container.decode(self.stream)
+        while True:
+            with bytes_of(self.path, "damaged or truncated", f"decoding stopped after {count} frames: "):
+                picture = next(decoded, None)
+            if picture is None:
+                return
+            yield picture
+            count += 1
 
     def _pts(self, picture: av.VideoFrame, last: int | None) -> int:
         """Presentation times that rise, even where the container has none or starts again. A repeated time moves by one
@@ -127,19 +120,6 @@ class Reader:
         if last is None:
             return 0 if pts is None else pts
         return last + self.step if pts is None or pts < last - self.step else max(pts, last + 1)
-
-
-def opened(path: Path) -> av.container.InputContainer:
-    """The container of a file, whose name is never taken for a URL (`10:30 shoot/a.mp4`)."""
-    return av.open(f"file:{path}", metadata_errors="replace")
-
-
-def _picture_stream(container):
-    """The first video stream that has a decoder and is not a cover picture."""
-    for stream in container.streams.video:
-        if stream.codec_context and not stream.disposition & Disposition.attached_pic:
-            return stream
-    return None
 
 
 def span_of(row: dict) -> tuple[float, float, int]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from clipmill.engine.rejects import Reject
 from clipmill.videos import frames, pictures
+from clipmill.videos.containers import sound_stream
 from clipmill.videos.detectors import DETECTORS
 from clipmill.videos.reader import SAME_TIME, Frame, Reader
 from clipmill.videos.scenes import Scene, packed
@@ -64,11 +65,9 @@ class Scan:
         """Read the video, find its scenes and return its columns."""
         with Reader(self.path) as reader:
             self.aspect, self.tick = reader.stream.sample_aspect_ratio, reader.tick
-            if reader.container.format.name.endswith("_pipe"):
-                raise Reject("a picture, not a video", f"its content is {reader.container.format.name}")
             self.read(reader)
-            audio = next((stream.codec_context for stream in reader.container.streams.audio), None)
-            about = {"codec": reader.stream.codec_context.name, "audio": audio.name if audio else ""}
+            sound = sound_stream(reader.container, reader.stream)
+            about = {"codec": reader.stream.codec_context.name, "audio": sound.codec_context.name if sound else ""}
             average = reader.rate
         scenes = self.detector.scenes(len(self.pts))
         self.complete(scenes)
