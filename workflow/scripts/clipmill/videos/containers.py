@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 from av.stream import Disposition
 
+from clipmill.engine import files
 from clipmill.engine.rejects import Reject
 
 FORMATS = (
@@ -67,17 +68,10 @@ def bytes_of(path: Path, reason: str, detail: str = "") -> Iterator[None]:
         yield
     except av.error.FFmpegError as error:
         if isinstance(error, OSError):
-            read_through(path)
+            files.read_through(path)
         raise Reject(reason, f"{detail}{error}") from error
     except (ValueError, ArithmeticError, LookupError, NotImplementedError) as error:
         raise Reject(reason, f"{detail}{error!r}") from error
-
-
-def read_through(path: Path) -> None:
-    """Read a file to its end. Raises OSError where that fails."""
-    with open(path, "rb") as file:
-        while file.read(1 << 20):
-            pass
 
 
 def video_stream(container: av.container.InputContainer) -> av.video.VideoStream | None:
@@ -95,10 +89,17 @@ def sound_stream(container: av.container.InputContainer, video: av.video.VideoSt
     """The sound that goes with a video stream: of the same programme, the default one, otherwise that of most
     channels; None where no sound can be decoded."""
     related = container.streams.best("audio", related=video)
-    if related is not None and related.codec_context and related.codec_context.sample_rate:
+    if related is not None and is_audible(related):
         return related
-    streams = [stream for stream in container.streams.audio if stream.codec_context and stream.codec_context.sample_rate]
+    streams = [
+        stream for stream in container.streams.audio if stream.codec_context and stream.codec_context.sample_rate
+    ]
     return max(streams, key=lambda stream: (is_default(stream), stream.codec_context.channels), default=None)
+
+
+def is_audible(stream: av.audio.AudioStream) -> bool:
+    """Whether a stream of sound can be decoded."""
+    return bool(stream.codec_context and stream.codec_context.sample_rate)
 
 
 def is_default(stream: av.stream.Stream) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 import av
 
 from clipmill.engine.rejects import Reject
+from clipmill.engine.workers import progress
 from clipmill.videos.containers import bytes_of, opened, video_stream
 
 SAME_TIME = 0.0005
@@ -110,6 +111,7 @@ class Reader:
                 picture = next(decoded, None)
             if picture is None:
                 return
+            progress()
             yield picture
             count += 1
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from clipmill.videos.containers import opened, read_through, sound_stream, video_stream
+from clipmill.engine import files
+from clipmill.videos.containers import opened, sound_stream, video_stream
 from clipmill.videos.reader import Frame, Reader
 
 AUDIO_RATE = 128_000
@@ -77,7 +78,7 @@ def heard(path: Path, container, stream, begin: float) -> Iterator[av.AudioFrame
             yield from packet.decode()
         except (av.error.FFmpegError, ValueError) as error:
             if isinstance(error, OSError):
-                read_through(path)
+                files.read_through(path)
 
 
 def place(samples: np.ndarray, part: np.ndarray, index: int) -> int:
