@@ -24,6 +24,8 @@ PLAYLISTS = (b"ffconcat", b"#EXTM3U", b"<MPD", b"[playlist]", b"v=0", b"<smil", 
 PICTURES = (b"<svg", b"\x89PNG", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*", b"P5", b"P6", b"8BPS", b"DDS ", b"#?RAD")
 """What files of other kinds hold within their first bytes."""
 
+PREVIEWS = ("mjpeg", "png", "gif", "bmp")
+"""Codecs of a small stream beside a larger one that is a row of thumbnails."""
 UNREADABLE = "not a readable video (damaged, truncated, or none at all)"
 
 
@@ -76,13 +78,24 @@ def bytes_of(path: Path, reason: str, detail: str = "") -> Iterator[None]:
 
 def video_stream(container: av.container.InputContainer) -> av.video.VideoStream | None:
     """The stream of moving pictures: the default one, otherwise the largest, as ffmpeg's program chooses; never a
-    cover picture, nor one that has no decoder."""
+    cover picture, a row of thumbnails (which QuickTime calls default where it is first), nor one without a decoder."""
     streams = [
         stream
         for stream in container.streams.video
         if stream.codec_context and not stream.disposition & Disposition.attached_pic
     ]
-    return max(streams, key=lambda stream: (is_default(stream), stream.width * stream.height), default=None)
+    largest = max(map(area, streams), default=0)
+    previews = [stream for stream in streams if stream.codec_context.name in PREVIEWS and area(stream) < largest]
+    return max(
+        (stream for stream in streams if stream not in previews),
+        key=lambda stream: (is_default(stream), area(stream)),
+        default=None,
+    )
+
+
+def area(stream: av.video.VideoStream) -> int:
+    """Pixels of a stream's pictures by the header."""
+    return stream.codec_context.width * stream.codec_context.height
 
 
 def sound_stream(container: av.container.InputContainer, video: av.video.VideoStream) -> av.audio.AudioStream | None:
