@@ -1,6 +1,6 @@
 """What an item is likely to cost, in seconds of one core (or of one GPU, for the real models).
 
-It decides the sizes of shards only, never a result. Rates: docs/benchmarks.md; they are rough on purpose.
+It decides the sizes of shards only, never a result. The rates are rough on purpose.
 """
 
 import av
