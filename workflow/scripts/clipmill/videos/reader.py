@@ -13,7 +13,9 @@ import av
 
 from clipmill.engine.rejects import Reject
 from clipmill.engine.workers import progress
-from clipmill.videos.containers import bytes_of, opened, video_stream
+from clipmill.videos import damage
+from clipmill.videos.containers import opened, video_stream
+from clipmill.videos.damage import Damage
 
 SAME_TIME = 0.0005
 """Two times that differ by less, in seconds, are the same: tables hold a tenth of a millisecond."""
@@ -39,15 +41,13 @@ class Reader:
         if self.stream is None:
             self.container.close()
             raise Reject("no video stream", f"the {self.container.format.name} file holds no moving picture")
-        if (index := self.stream.index_entries) and index[-1].pos + index[-1].size > self.path.stat().st_size:
-            self.container.close()
-            raise Reject("damaged or truncated", "its index names frames beyond its end")
         self.stream.codec_context.thread_count = threads
         self.stream.thread_type = "AUTO" if threads > 1 else "NONE"
         self.tick: Fraction = self.stream.time_base
         self.rate = self.stream.average_rate or self.stream.guessed_rate or Fraction(25)
         self.step = max(1, round(1 / (self.rate * self.tick)))
         self.first: int | None = None
+        self.damage = Damage()
 
     def __enter__(self):
         return self
@@ -56,14 +56,18 @@ class Reader:
         self.container.close()
 
     def frames(self) -> Iterator[Frame]:
-        """All frames from the first one on. Raises Reject where decoding breaks."""
+        """All frames from the first one on, without those that cannot be decoded: `damage` tells where they are.
+
+        Raises Reject where no frame can be decoded.
+        """
+        self.damage = Damage()
         last, index = None, -1
         for index, picture in enumerate(self._decoded()):
             last = self._pts(picture, last)
             self.first = last if self.first is None else self.first
             yield Frame(index, last, float((last - self.first) * self.tick), picture)
         if index < 0:
-            raise Reject("no frame can be decoded")
+            raise self.damage.why_nothing(self.path, self.container.format.name)
 
     def span(self, start: float, end: float, first_index: int) -> Iterator[Frame]:
         """The frames with start <= seconds < end, by one seek and one forward pass; `first_index` numbers the first."""
@@ -87,7 +91,7 @@ class Reader:
         self.container.seek(opening.pts + int((start - SAME_TIME) / self.tick), stream=self.stream, backward=True)
         frames = self._timed()
         landed = next(frames, None)
-        if landed is None or landed.seconds > start + SAME_TIME:
+        if landed is None or landed.seconds > start + SAME_TIME or landed.picture.is_corrupt:
             return self._again()
         return chain([landed], frames)
 
@@ -104,16 +108,9 @@ class Reader:
             yield Frame(-1, last, float((last - self.first) * self.tick), picture)
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
-        count = 0
-        decoded = self.container.decode(self.stream)
-        while True:
-            with bytes_of(self.path, "damaged or truncated", f"decoding stopped after {count} frames: "):
-                picture = next(decoded, None)
-            if picture is None:
-                return
+        for picture in damage.pictures(self.container, self.stream, self.path, self.damage):
             progress()
             yield picture
-            count += 1
 
     def _pts(self, picture: av.VideoFrame, last: int | None) -> int:
         """Presentation times that rise, even where the container has none or starts again. A repeated time moves by one
