@@ -9,7 +9,7 @@ Example: python workflow/scripts/cut_clips.py --table 00000.csv --out out.csv --
 
 import shutil
 from collections.abc import Iterator
-from itertools import chain, groupby
+from itertools import groupby
 from pathlib import Path
 
 from clipmill.engine.files import whole
@@ -19,7 +19,7 @@ from clipmill.engine.step import Step
 from clipmill.engine.tables import MEASURES
 from clipmill.videos import pictures
 from clipmill.videos.clip_file import ClipFile, read_back
-from clipmill.videos.reader import SAME_TIME, Frame, Reader, span_of
+from clipmill.videos.reader import SAME_TIME, Frame, Reader, refuse_damaged, span_of
 
 GAP_SECONDS = 10
 """Seconds of unwanted footage between two clips that are worth a seek."""
@@ -88,6 +88,7 @@ class Cutting:
     def __init__(self, step: CutClips, rows: list[dict]):
         self.step, self.settings, self.rows = step, step.settings, rows
         self.source = step.source(rows[0])
+        self.next: Frame | None = None
 
     def run(self) -> list[dict | Reject]:
         """The columns of each clip, or its fault."""
@@ -109,13 +110,13 @@ class Cutting:
         """
         begin, end = float(row["start"]) - SAME_TIME, float(row["end"]) - SAME_TIME
         missing = int(row["end_frame"]) - int(row["start_frame"])
-        while missing and (frame := next(self.frames, None)):
+        while missing and (frame := self.next or next(self.frames, None)):
+            self.next = None
             if frame.seconds >= end:
-                self.frames = chain([frame], self.frames)
+                self.next = frame
                 return
             if frame.seconds >= begin:
-                if frame.picture.is_corrupt:
-                    raise Reject("damaged pictures", f"at {frame.seconds:.3f} s")
+                refuse_damaged(frame)
                 missing -= 1
                 yield frame
 

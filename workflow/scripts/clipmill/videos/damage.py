@@ -13,6 +13,12 @@ TRIES = 16
 """Errors of a container, one after the other, after which no more is read."""
 SHARE, SLACK = 1.05, 0.1
 """A file is cut short where it promises this many times its length, and this many seconds, more than it holds."""
+OGG_PAGE = 65307
+"""The most bytes of an Ogg page; its sixth byte has the bit 4 where it is the last (RFC 3533, 6)."""
+ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+"""The mark of ASF's File Properties Object, 40 bytes into which stands the file's size (ASF 1.2, 3.2)."""
+TS_PACKETS = (188, 192, 204)
+"""Bytes of a packet of a transport stream: plain, with Blu-ray's time codes, with error correction."""
 TS_PACKET, TS_MARK, TS_SCRAMBLED = 188, 0x47, 0xC0
 """Bytes of a packet of an MPEG transport stream, its first byte, and the bits of its fourth byte that say that it is
 scrambled (ISO/IEC 13818-1, 2.4.3.2)."""
@@ -73,7 +79,7 @@ def pictures(container: av.container.InputContainer, stream, path: Path, damage:
 
     Raises OSError where the file itself cannot be read.
     """
-    last, begun = 0, False
+    last, begun, broken = 0, False, False
     for packet in packets(container, stream, path, damage):
         place = packet.pts if packet.pts is not None else packet.dts if packet.dts is not None else last
         whole = not packet.is_corrupt
@@ -90,10 +96,13 @@ def pictures(container: av.container.InputContainer, stream, path: Path, damage:
             damage.packets += 1
             damage.key_packets += packet.is_keyframe
             damage.encrypted |= packet.has_sidedata("encryption_info")
-            if not whole and (begun or packet.is_keyframe):
-                damage.bad.append(place)
-            elif packet.is_keyframe:
+            if whole and packet.is_keyframe:
                 damage.keys.append(place)
+                broken = False
+            elif not whole:
+                broken = begun or packet.is_keyframe
+            if broken:  # pictures that are shown before a damaged one may be coded, after it, as changes to it
+                damage.bad.append(place)
         for picture in found:
             begun = True
             last = picture.pts if picture.pts is not None else last
@@ -122,16 +131,57 @@ def packets(container: av.container.InputContainer, stream, path: Path, damage: 
 
 
 def promised(container: av.container.InputContainer, stream, path: Path, end: float) -> float | None:
-    """The seconds of video that the header of a file promises, where the file is cut short; otherwise None.
+    """The seconds of video that a file should hold, where it is cut short; otherwise None.
 
-    `end`: the end of the last frame in seconds. A file that goes on with sound is not cut short.
+    `end`: the end of the last frame in seconds; it is the answer where the file lacks its end but tells no length. A
+    file that goes on with sound is not cut short.
     """
-    told = float((container.duration or 0) / av.time_base)
-    if stream.duration:
-        told = float(stream.duration * stream.time_base)
-    if told <= end * SHARE + SLACK:
-        return None
-    return told if told > last_second(path) * SHARE + SLACK else None
+    form = container.format.name
+    told = float(stream.duration * stream.time_base) if stream.duration else float((container.duration or 0) / 1e6)
+    if form == "avi":
+        told = max(told, float(stream.frames / (stream.average_rate or 25)))
+    if told > end * SHARE + SLACK and told > last_second(path) * SHARE + SLACK:
+        return told
+    return end if lacks_its_end(path, form) else None
+
+
+def lacks_its_end(path: Path, form: str) -> bool:
+    """Whether the bytes of a file stop before the mark, or the size, that its format (ffmpeg's name) ends with."""
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        head = file.read(1024)
+        file.seek(max(0, size - OGG_PAGE))
+        tail = file.read()
+    if form.startswith("mov"):
+        return end_of_boxes(path) > size
+    if form == "gif":
+        return not tail.rstrip(b"\0").endswith(b";")
+    if form == "ogg":
+        page = tail.rfind(b"OggS")
+        return page >= 0 and not tail[page + 5 : page + 6] > b"\3"
+    if form == "asf":
+        at = head.find(ASF_PROPERTIES)
+        return at >= 0 and int.from_bytes(head[at + 40 : at + 48], "little") > size
+    if form == "mpegts":
+        packet = next((length for length in TS_PACKETS if head[: length * 4 : length] == head[:1] * 4), 0)
+        return bool(packet) and size % packet > 0
+    return False
+
+
+def end_of_boxes(path: Path) -> int:
+    """Where the last box of an MP4 or QuickTime file should end, in bytes (ISO/IEC 14496-12, 4.2)."""
+    at, size = 0, path.stat().st_size
+    with open(path, "rb") as file:
+        while at + 8 <= size:
+            file.seek(at)
+            head = file.read(16)
+            length = int.from_bytes(head[:4], "big")
+            if length == 1:
+                length = int.from_bytes(head[8:], "big")
+            if length < 8:  # 0: up to the end of the file
+                return size
+            at += length
+    return at
 
 
 def last_second(path: Path) -> float:

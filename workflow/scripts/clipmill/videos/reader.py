@@ -121,6 +121,12 @@ class Reader:
         return last + self.step if pts is None or pts < last - self.step else max(pts, last + 1)
 
 
+def refuse_damaged(frame: Frame) -> None:
+    """Raise Reject where the decoder calls a frame damaged: a scan, which read the video from its start, did not."""
+    if frame.picture.is_corrupt:
+        raise Reject("damaged pictures", f"at {frame.seconds:.3f} s")
+
+
 def span_of(row: dict) -> tuple[float, float, int]:
     """(start seconds, end seconds, first frame) of a clip's row."""
     return float(row["start"]), float(row["end"]), int(row["start_frame"])
