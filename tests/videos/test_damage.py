@@ -20,7 +20,6 @@ CODED = {
     "hevc.mp4": ("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "keyint=25:log-level=none"),
     "vp9.webm": ("-c:v", "libvpx-vp9", "-cpu-used", "8", "-b:v", "400k", "-g", "25"),
     "mpeg4.avi": ("-c:v", "mpeg4", "-q:v", "4", "-g", "25"),
-    "mpeg2.mkv": ("-c:v", "mpeg2video", "-q:v", "4", "-g", "25"),
     "prores.mov": ("-c:v", "prores_ks"),
     "mjpeg.mov": ("-c:v", "mjpeg"),
 }
@@ -77,6 +76,18 @@ def test_a_damaged_packet_costs_the_clips_that_show_it_and_no_more(coded, tmp_pa
         assert all(damaged[time] == whole[time] for time in times)
 
 
+@pytest.mark.parametrize("codec", ["mpeg2video", "libx264"])
+def test_packets_that_a_broadcast_lost_are_noticed(tmp_path, codec):
+    path = tmp_path / "a.ts"
+    ffmpeg(*PICTURE, "-c:v", codec, "-q:v", 4, "-g", 25, path)
+    data = path.read_bytes()
+    middle = len(data) // 376 * 188
+    path.write_bytes(data[:middle] + data[middle + 188 * 6 :])
+    scanned = Scanned(path, tmp_path / "results", clips=WHOLE)
+    assert {row["reason"] for row in scanned.rejects} <= {"damaged pictures", "damaged pictures beside it"}
+    assert 0 < seconds(scanned.rejects) <= 1.2
+
+
 @pytest.mark.parametrize("name", ["h264.mp4", "vp9.webm", "mpeg4.avi"])
 def test_what_is_cut_behind_damage_is_what_was_scanned(coded, tmp_path, name):
     path = tmp_path / name
@@ -117,7 +128,7 @@ ENDS = ("theora.ogv", "wmv2.wmv", "gif.gif", "fragments.mp4")
 @pytest.mark.parametrize("share", [0.5, 0.8])
 def test_what_is_cut_short_keeps_what_came_before_and_says_so(tmp_path, name, share):
     path, codec = tmp_path / name, name.split(".")[0].replace("h264", "libx264").replace("vp9", "libvpx-vp9")
-    codec = {"theora": "libtheora", "mpeg2": "mpeg2video"}.get(codec, codec)
+    codec = {"theora": "libtheora", "mpeg2": "mpeg2video", "fragments": "libx264"}.get(codec, codec)
     ffmpeg(
         *PICTURE, "-c:v", codec, "-g", 25, *(("-movflags", "+faststart") if name[-3:] in ("mp4", "mov") else ()), path
     )
