@@ -72,6 +72,20 @@ WRITES = """
     def valid(self, row, remembered):
         return (self.results / remembered["file"]).exists()
 """
+HANGS = """
+    def source(self, row):
+        return self.videos / "toy.py"
+
+    def prepare(self, row):
+        if self.listed("hang", row):
+            threading.Event().wait()
+        if self.listed("long", row):
+            from clipmill.engine.workers import progress
+            for _ in range(8):
+                threading.Event().wait(0.5)
+                progress()
+        return float(row["number"])
+"""
 FINISHES = """
     def finish(self, row, values):
         if float(values["half"]) < self.settings["least"]:
@@ -98,7 +112,7 @@ class Toy:
         self.rows = [{"id": f"{n:03d}", "number": str(n), "note": f"{n}.50"} for n in range(count)]
         self.environment = os.environ | {"PYTHONPATH": str(SCRIPTS), "CUDA_VISIBLE_DEVICES": ""}
 
-    def command(self, shard="00000", threads=1, share=0.5, ranks=0, rows=None, **settings) -> list[str]:
+    def command(self, shard="00000", threads=1, share=0.5, minutes=15, ranks=0, rows=None, **settings) -> list[str]:
         rows = self.rows if rows is None else rows
         table = self.folder / "plan" / f"{shard}.csv"
         tables.write(table, rows[0] if rows else ("id", "number", "note"), rows)
@@ -106,6 +120,7 @@ class Toy:
         launch = [SCRIPTS / "launch.py", "--ranks", ranks, "--threads", ranks] if ranks else []
         places = ["--table", table, "--out", out, "--memo", self.folder / "memo", "--results", self.results]
         options = ["--settings", json.dumps(settings), "--threads", threads, "--max-error-share", share]
+        options += ["--item-minutes", minutes, "--videos", self.folder]
         return [str(part) for part in [sys.executable, *launch, self.script, *places, *options]]
 
     def start(self, **options) -> subprocess.Popen:
@@ -232,6 +247,39 @@ def test_a_fault_of_the_environment_fails_the_job_and_is_not_remembered(toy):
     assert len(halves(toy.run())) == 10
     assert set(toy.computed()) >= {"006", "007", "008", "009"}
     assert "000" not in toy.computed()
+
+
+@pytest.mark.parametrize("extra", [HANGS, HANGS + IN_THREADS], ids=["prepare", "in threads"])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_item_that_hangs_is_given_up_and_costs_no_neighbour(tmp_path, extra, threads):
+    toy = Toy(tmp_path, extra)
+    hang = {"hang": ["000", "004", "009"], "threads": threads, "batch": 2}
+    rows = toy.run(minutes=0.02, **hang)
+    assert [row["id"] for row in rows if row["reason"]] == hang["hang"]
+    assert {row["reason"] for row in rows} == {"", "takes too long"}
+    assert "item_minutes" in rows[0]["detail"]
+    toy.computed()
+    assert toy.run(minutes=0.01, **hang) == rows
+    assert toy.computed() == []
+
+
+def test_a_longer_limit_tries_what_was_given_up_again(tmp_path):
+    toy = Toy(tmp_path, HANGS)
+    toy.run(minutes=0.02, hang=["003"])
+    toy.computed()
+    assert len(halves(toy.run(minutes=0.03))) == 10
+    assert toy.computed() == ["load", "003"]
+
+
+def test_an_item_that_goes_on_is_not_given_up(tmp_path):
+    toy = Toy(tmp_path, HANGS)
+    assert len(halves(toy.run(minutes=0.03, long=["002"]))) == 10
+
+
+def test_what_the_system_does_not_let_be_read_is_no_fault_of_an_item(tmp_path):
+    toy = Toy(tmp_path, HANGS.replace("toy.py", "gone"))
+    toy.run(ok=False, minutes=0.02, hang=["003"])
+    assert "the environment failed, not an item" in toy.said
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

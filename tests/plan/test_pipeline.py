@@ -40,6 +40,7 @@ def values(properties: dict, path=()):
 KEYS = {".".join(path): (path, value, speed) for path, value, speed in values(SCHEMA_READ["properties"])}
 CONCERNS = {
     "videos": set(), "results": None, "models": set(), "scratch": set(), "shards": set(), "max_error_share": set(),
+    "item_minutes": set(),
     "fmin": set(), "clips": set(), "detector": {"videos.scan_videos"}, "detectors.adaptive": {"videos.scan_videos"},
     "detectors": set(), "frames.source": {"scorers", "captions.caption_clips", "captions.score_match"},
     "frames": {"videos.scan_videos", "scorers", "captions.caption_clips", "captions.score_match"},

@@ -21,7 +21,7 @@ from clipmill.engine.step import Step
 from clipmill.engine.tables import MEASURES
 from clipmill.videos import images, pictures
 from clipmill.videos.clip_file import ClipFile, frames_digest, read_back
-from clipmill.videos.reader import Frame, Reader, span_of
+from clipmill.videos.reader import SAME_TIME, Frame, Reader, refuse_damaged, span_of
 from PIL import Image
 
 GAP_SECONDS = 10
@@ -91,23 +91,41 @@ class Cutting:
     def __init__(self, step: CutClips, rows: list[dict]):
         self.step, self.settings, self.rows = step, step.settings, rows
         self.source = step.source(rows[0])
+        self.next: Frame | None = None
 
     def run(self) -> list[dict | Reject]:
         """The columns of each clip, or its fault."""
         results: list[dict | Reject] = []
         with Reader(self.source) as reader:
             start, _, first = span_of(self.rows[0])
-            frames = reader.span(start, max(float(row["end"]) for row in self.rows), first)
+            self.frames = reader.span(start, max(float(row["end"]) for row in self.rows), first)
             for row in self.rows:
                 try:
-                    results.append(self.cut(row, reader, frames))
+                    results.append(self.cut(row, reader))
                 except Reject as error:
                     results.append(error)
         return results
 
-    def cut(self, row: dict, reader: Reader, frames: Iterator[Frame]) -> dict:
+    def frames_of(self, row: dict) -> Iterator[Frame]:
+        """The frames of a clip, by their times: behind damage, other frames may come than a scan has counted.
+
+        Raises Reject where one is damaged.
+        """
+        begin, end = float(row["start"]) - SAME_TIME, float(row["end"]) - SAME_TIME
+        missing = int(row["end_frame"]) - int(row["start_frame"])
+        while missing and (frame := self.next or next(self.frames, None)):
+            self.next = None
+            if frame.seconds >= end:
+                self.next = frame
+                return
+            if frame.seconds >= begin:
+                refuse_damaged(frame)
+                missing -= 1
+                yield frame
+
+    def cut(self, row: dict, reader: Reader) -> dict:
         """Encode one clip from the frames that follow."""
-        mine = (frame for frame in frames if frame.index >= int(row["start_frame"]))
+        mine = self.frames_of(row)
         opening = next(mine, None)
         if opening is None:
             raise Reject("the clip cannot be read", "its source ends before it")
@@ -115,11 +133,8 @@ class Cutting:
         with whole(path, "wb") as file:
             clip = ClipFile(file.name, opening, row, reader, self.settings)
             clip.write(opening)
-            if opening.index < int(row["end_frame"]) - 1:
-                for frame in mine:
-                    clip.write(frame)
-                    if frame.index == int(row["end_frame"]) - 1:
-                        break
+            for frame in mine:
+                clip.write(frame)
             count = clip.close()
             fps = read_back(file.name, count, clip.size, clip.fps)
         return self.step.measured(path, count, clip.size, fps, clip.frames)

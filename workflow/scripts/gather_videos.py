@@ -51,8 +51,17 @@ def clips_of(video: dict) -> Iterator[dict]:
             "num_frames": span.end - span.first,
         }
         if span.reason:
-            clip = rejects.rejected(clip, "scan_videos", span.reason, f"{span.stop - span.start:.3f} s")
+            clip = rejects.rejected(clip, "scan_videos", span.reason, detail(span))
         yield clip
+
+
+def detail(span: scenes.Span) -> str:
+    """What is told of a span that is no clip: its length, or how much of a file is missing."""
+    if span.first < span.end:
+        return f"{span.stop - span.start:.3f} s"
+    if span.start == span.stop:
+        return f"the file lacks its end; {span.start:.3f} s can be read"
+    return f"{span.start:.3f} s of {span.stop:.3f} s can be read"
 
 
 if __name__ == "__main__":

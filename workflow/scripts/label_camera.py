@@ -11,7 +11,7 @@ from clipmill.clips import camera
 from clipmill.engine.job import main
 from clipmill.engine.step import Step
 from clipmill.videos import frames, pictures
-from clipmill.videos.reader import Reader, span_of
+from clipmill.videos.reader import Reader, refuse_damaged, span_of
 
 
 class LabelCamera(Step):
@@ -30,6 +30,7 @@ class LabelCamera(Step):
         with Reader(self.source(row)) as reader:
             aspect = reader.stream.sample_aspect_ratio
             for frame in reader.span(*span_of(row)):
+                refuse_damaged(frame)
                 if grid.wants(frame.seconds - float(row["start"])):
                     yield frame.seconds, pictures.grey(frame.picture, self.settings["short_side"], aspect)
 

@@ -15,14 +15,14 @@ from clipmill.engine.tables import MEASURES
 from clipmill.videos import images
 from clipmill.videos.frames import FrameStep
 from clipmill.videos.scan import Scan, scan_image
-from clipmill.videos.scenes import IMAGE, seconds_of, split, to_column
+from clipmill.videos.scenes import IMAGE, Span, seconds_of, split, to_column
 
 
 class ScanVideos(FrameStep):
     """A file's true measures, its scenes, and its frame store."""
 
     columns = ("kind", *MEASURES, "duration", "codec", "audio", "interlaced", "clips")
-    remembers = ("scenes", "times", "tick", "written")
+    remembers = ("scenes", "times", "tick", "damaged", "promised", "written")
     depends_on = ("kind", "bytes")
     in_threads = True
 
@@ -42,12 +42,17 @@ class ScanVideos(FrameStep):
         return self.store.path(row["id"])
 
     def finish(self, row: dict, values: dict) -> dict:
-        """Scenes become clips: too short ones are marked, too long ones split evenly."""
+        """Scenes become clips: damaged and too short ones are marked, too long ones split evenly."""
         if int(values["num_frames"]) < self.settings["fmin"]:
             raise Reject("fewer frames than fmin", f"{values['num_frames']} < {self.settings['fmin']}")
-        image = values["kind"] == "image"
-        spans = [IMAGE] if image else split(json.loads(values["scenes"]), seconds_of(values), self.settings["clips"])
+        spans = [IMAGE] if values["kind"] == "image" else self.spans(values)
         return {**values, "clips": to_column(spans)}
+
+    def spans(self, values: dict) -> list[Span]:
+        """The clips of a video, and what is none."""
+        damaged = [tuple(span) for span in json.loads(values["damaged"])]
+        promised = float(values["promised"]) if values["promised"] else None
+        return split(json.loads(values["scenes"]), seconds_of(values), self.settings["clips"], damaged, promised)
 
 
 if __name__ == "__main__":

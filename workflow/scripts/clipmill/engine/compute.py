@@ -7,13 +7,14 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 
 from tqdm import tqdm
 
+from clipmill.engine import files
 from clipmill.engine.ranks import Ranks
 from clipmill.engine.rejects import Reject
 from clipmill.engine.step import Step
+from clipmill.engine.workers import Stalled, Task, Workers
 
 REPORT_SECONDS = 30
 AHEAD = 2
@@ -23,14 +24,14 @@ AHEAD = 2
 class Compute:
     """The items of one job that must be computed.
 
-    `args` holds `threads` and `max_error_share`; `items` is the job's total number of rows; `keep` is
+    `args` holds `threads`, `item_minutes` and `max_error_share`; `items` is the job's total number of rows; `keep` is
     called with each row and its values: its columns, or `fault`, `reason` and `detail`.
     """
 
     def __init__(self, step: Step, name: str, args: argparse.Namespace, ranks: Ranks, items: int, keep: Callable):
         self.step, self.name, self.args, self.ranks, self.items, self.keep = step, name, args, ranks, items, keep
-        self.done = self.unexpected = 0
-        self.began = self.reported = time.monotonic()
+        self.workers = Workers(max(1, args.threads), args.item_minutes * 60)
+        self.unexpected = 0
 
     def run(self, missing: list[dict], after_batch: Callable) -> None:
         """Draw batches until none is left, prepare the next ones meanwhile, and call `after_batch` after each.
@@ -39,49 +40,61 @@ class Compute:
         """
         self.step.load()
         batches = self.step.batches(missing)
-        bar = tqdm(total=len(missing), desc=self.name, unit="item", disable=not sys.stderr.isatty())
-        pool = ThreadPoolExecutor(max_workers=max(1, self.args.threads))
+        progress = Progress(self.name, len(missing), self.ranks.size)
         try:
-            for batch, futures in self.ahead(batches, pool):
-                self.one_batch(batch, futures)
-                bar.update(len(batch))
-                self.report(len(missing))
+            for batch, tasks in self.ahead(batches):
+                self.one_batch(batch, tasks)
+                progress.add(len(batch))
                 after_batch()
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-            bar.close()
+            self.workers.close()
+            progress.close()
 
-    def ahead(self, batches: list[list[dict]], pool: ThreadPoolExecutor) -> Iterator[tuple[list[dict], list[Future]]]:
-        """Each batch that this rank draws, with the futures of its items; a few are in preparation at any time."""
+    def ahead(self, batches: list[list[dict]]) -> Iterator[tuple[list[dict], list[Task]]]:
+        """Each batch that this rank draws, with the tasks of its items; a few are in preparation at any time."""
         waiting: deque = deque()
         while True:
             while sum(len(batch) for batch, _ in waiting) < max(AHEAD * self.step.batch, self.args.threads):
                 if (number := self.ranks.draw()) >= len(batches):
                     break
-                waiting.append((batches[number], self.submit(batches[number], pool)))
+                waiting.append((batches[number], self.submit(batches[number])))
             if not waiting:
                 return
             yield waiting.popleft()
 
-    def submit(self, batch: list[dict], pool: ThreadPoolExecutor) -> list[Future]:
-        """The futures of a batch: one per item, or one for all where the step computes in threads."""
+    def submit(self, batch: list[dict]) -> list[Task]:
+        """The tasks of a batch: one per item, or one for all where the step computes in threads."""
         if self.step.in_threads:
-            return [pool.submit(attempt, self.step, batch, [None] * len(batch))]
-        return [pool.submit(self.step.prepare, row) for row in batch]
+            return [self.workers.submit(self.reads(batch[0]), attempt, self.step, batch, [None] * len(batch))]
+        return [self.workers.submit(self.reads(row), self.step.prepare, row) for row in batch]
 
-    def one_batch(self, batch: list[dict], futures: list[Future]) -> None:
-        """Compute a batch from its futures and keep every result and fault."""
+    def reads(self, row: dict) -> Callable[[], None]:
+        """A check that the source of a row can be read, which raises OSError."""
+        return lambda: files.read_through(self.step.source(row))
+
+    def one_batch(self, batch: list[dict], tasks: list[Task]) -> None:
+        """Compute a batch from its tasks and keep every result and fault."""
         if self.step.in_threads:
-            with self.faults(batch):
-                self.keep_all(batch, futures[0].result())
+            self.in_threads(batch, tasks[0])
             return
         good, prepared = [], []
-        for row, future in zip(batch, futures, strict=True):
+        for row, task in zip(batch, tasks, strict=True):
             with self.faults([row]):
-                prepared.append(future.result())
+                prepared.append(self.workers.result(task))
                 good.append(row)
         if good:
             self.keep_all(good, attempt(self.step, good, prepared))
+
+    def in_threads(self, batch: list[dict], task: Task) -> None:
+        """Keep what a worker computes of a batch. Where it stalls, each item is tried alone: the fault is of one."""
+        with self.faults(batch):
+            try:
+                self.keep_all(batch, self.workers.result(task))
+            except Stalled:
+                if len(batch) == 1:
+                    raise
+                for row in batch:
+                    self.in_threads([row], self.submit([row])[0])
 
     def keep_all(self, rows: list[dict], results: list[dict | Exception]) -> None:
         """Keep the result or fault of each row."""
@@ -89,12 +102,7 @@ class Compute:
             with self.faults([row]):
                 if isinstance(values, Exception):
                     raise values
-                self.keep_one(row, values)
-
-    def keep_one(self, row: dict, values: dict) -> None:
-        """Keep the values of a row and count it."""
-        self.keep(row, values)
-        self.done += 1
+                self.keep(row, values)
 
     @contextlib.contextmanager
     def faults(self, rows: list[dict]):
@@ -103,13 +111,16 @@ class Compute:
             yield
         except Reject as error:
             for row in rows:
-                self.keep_one(row, {"fault": "item", "reason": error.reason, "detail": error.detail})
+                self.keep(row, {"fault": "item", "reason": error.reason, "detail": error.detail})
+        except Stalled:
+            for row in rows:
+                self.keep(row, stalled(self.args.item_minutes))
         except (OSError, MemoryError):
             raise
         except Exception as error:
             for row in rows:
                 print(f"{self.name}: {row['id']} ({row.get('relpath', '')}) failed", file=sys.stderr)
-                self.keep_one(row, {"fault": "unexpected", "reason": "unexpected error", "detail": repr(error)[:500]})
+                self.keep(row, {"fault": "unexpected", "reason": "unexpected error", "detail": repr(error)[:500]})
             traceback.print_exc()
             self.unexpected += len(rows)
             self.check_share(error)
@@ -123,13 +134,34 @@ class Compute:
                 f"{share} that max_error_share allows; the last: {error!r}. The traceback is above."
             )
 
-    def report(self, total: int) -> None:
-        """Print a line of progress every half minute, for the log."""
+
+class Progress:
+    """How far a job is: a bar on a terminal, otherwise a line every half minute, for the log."""
+
+    def __init__(self, name: str, total: int, ranks: int):
+        self.name, self.total, self.ranks, self.done = name, total, ranks, 0
+        self.bar = tqdm(total=total, desc=name, unit="item", disable=not sys.stderr.isatty())
+        self.began = self.reported = time.monotonic()
+
+    def add(self, items: int) -> None:
+        """Count these items of this rank; the others are taken to be as far."""
+        self.done += items
+        self.bar.update(items)
         now = time.monotonic()
         if now - self.reported > REPORT_SECONDS and not sys.stderr.isatty():
             self.reported = now
-            line = tqdm.format_meter(self.done * self.ranks.size, total, now - self.began, unit="item", ncols=0)
+            line = tqdm.format_meter(self.done * self.ranks, self.total, now - self.began, unit="item", ncols=0)
             print(f"{self.name}: {line}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """End the bar."""
+        self.bar.close()
+
+
+def stalled(minutes: float) -> dict:
+    """The fault of an item that showed no progress for so long. It names the limit: a longer one tries again."""
+    detail = f"no progress in {minutes:g} minutes; item_minutes in the configuration sets the limit"
+    return {"fault": f"stalled {minutes:g}", "reason": "takes too long", "detail": detail}
 
 
 def attempt(step: Step, rows: list[dict], prepared: list) -> list[dict | Exception]:

@@ -78,6 +78,13 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
+def read_through(path: Path) -> None:
+    """Read a file to its end. Raises OSError where that fails."""
+    with open(path, "rb") as file:
+        while file.read(1 << 20):
+            pass
+
+
 def sha256(path: Path) -> str:
     """SHA-256 of a file, 64 hex digits."""
     with open(path, "rb") as file:

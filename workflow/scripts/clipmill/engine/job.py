@@ -39,12 +39,23 @@ def main(kind: type[Step], description: str) -> None:
     except vouch.Damaged as error:
         raise SystemExit(f"{step.name}: {error}") from error
     try:
+        run(job)
+    except SystemExit as stop:
+        print(stop, file=sys.stderr)
+        _leave(1)
+    if job.stalled:
+        _leave(0)
+
+
+def run(job: "Job") -> None:
+    """Run a job. However it ends, what it computed is kept."""
+    try:
         job.run()
     except Terminated as stop:
         job.flush()
         name = signal.Signals(stop.args[0]).name
         print(f"{job.name}: ended by {name}; {job.computed} computed items are kept in the memo", file=sys.stderr)
-        os._exit(128 + stop.args[0])
+        _leave(128 + stop.args[0])
     except SystemExit:
         with contextlib.suppress(OSError):
             job.flush()
@@ -73,7 +84,17 @@ def _arguments(description: str) -> argparse.Namespace:
     parser.add_argument(
         "--max-error-share", type=float, default=0.5, help="share of unexpected faults above which the job fails"
     )
+    parser.add_argument(
+        "--item-minutes", type=float, default=15, help="minutes without progress after which an item is given up"
+    )
     return parser.parse_args()
+
+
+def _leave(status: int) -> None:
+    """End the process without waiting for its threads, which may never end."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def _terminate(number: int, _) -> None:
@@ -102,7 +123,7 @@ class Job:
         listed = json.loads(vouch.content(args.models)) if args.models else {}
         self.model = digest(weights.digests(listed, args.block))
         self.fresh: list[dict] = []
-        self.computed = 0
+        self.computed = self.stalled = 0
         self.began = self.flushed = time.monotonic()
 
     def run(self) -> None:
@@ -116,7 +137,10 @@ class Job:
         missing = [row for row in items if row["id"] in wanted]
         if missing:
             compute = Compute(self.step, self.name, self.args, self.ranks, len(self.rows), self.keep)
-            compute.run(missing, after_batch=self.flush_in_time)
+            try:
+                compute.run(missing, after_batch=self.flush_in_time)
+            finally:
+                self.stalled = compute.workers.stalled
         self.flush()
         self.ranks.wait("computed")
         if self.ranks.rank == 0:
@@ -128,7 +152,7 @@ class Job:
         return row["id"], digest([row.get(name, "") for name in self.step.depends_on], self.model)
 
     def recall(self, faults: bool) -> dict[tuple[str, str], dict]:
-        """The remembered rows of this shard that still hold; unexpected faults only if `faults`."""
+        """The remembered rows of this shard that still hold; faults that are tried again only if `faults`."""
         if not self.rows:
             return {}
         rows = {self.key(row): row for row in self.rows if not rejects.is_reject(row)}
@@ -137,9 +161,14 @@ class Job:
             key: held
             for key, held in known.items()
             if key in rows
-            and (faults or held["fault"] != "unexpected")
+            and (faults or not self.tried_again(held["fault"]))
             and (held["fault"] or self.step.valid(rows[key], held))
         }
+
+    def tried_again(self, fault: str) -> bool:
+        """Whether an item with this fault is computed when its job runs again."""
+        kind, _, minutes = fault.partition(" ")
+        return kind == "unexpected" or (kind == "stalled" and float(minutes) < self.args.item_minutes)
 
     def keep(self, row: dict, values: dict) -> None:
         """Take the values of an item; they are written by the next flush."""

@@ -1,9 +1,11 @@
 """What an item is likely to cost, in seconds of one core (or of one GPU, for the real models).
 
-It decides the sizes of shards only, never a result. Rates: docs/benchmarks.md; they are rough on purpose.
+It decides the sizes of shards only, never a result. The rates are rough on purpose.
 """
 
 import av
+
+from clipmill.videos.containers import opened, video_stream
 
 RATES = {
     "scan_videos": 0.006,  # per megapixel decoded
@@ -18,6 +20,8 @@ RATES = {
 }
 UNKNOWN = 0.1
 """Seconds per item of a step that is not listed."""
+MOST = 1e7
+"""Megapixels of the longest film that is believed: ten hours of 4K at 30 frames a second."""
 
 
 def seconds(step: str, row: dict) -> float:
@@ -38,10 +42,10 @@ def _amount(step: str, row: dict) -> float:
 def megapixels(path: str) -> float:
     """Frames x pixels / 1e6 of a video, by its header; headers lie, but a cost may be wrong."""
     try:
-        with av.open(f"file:{path}") as container:
-            stream = container.streams.video[0]
-            length = max(0.0, float((container.duration or 0) / av.time_base))
+        with opened(path) as container:
+            stream = video_stream(container)
+            length = float((container.duration or 0) / av.time_base)
             rate = float(stream.average_rate or 25)
-            return max(1.0, length * rate * stream.width * stream.height / 1e6)
-    except (av.error.FFmpegError, ValueError, IndexError, OSError):
+            return min(MOST, max(1.0, length * rate * stream.width * stream.height / 1e6))
+    except Exception:  # the scan says what is wrong with it
         return 1.0

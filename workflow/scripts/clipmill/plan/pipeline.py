@@ -135,7 +135,7 @@ class Pipeline:
         }
         settings = json.dumps(rule.settings | rule.finish_settings, ensure_ascii=False)
         given = {"settings": settings, "block": rule.block, **places}
-        given["max-error-share"] = self.config["max_error_share"]
+        given |= {"max-error-share": self.config["max_error_share"], "item-minutes": self.config["item_minutes"]}
         options = (text for option, value in given.items() for text in (f"--{option}", str(value)))
         return {
             "code": fingerprint(script, rule.model),

@@ -19,7 +19,7 @@ from clipmill.engine.files import whole
 from clipmill.engine.rejects import Reject
 from clipmill.engine.step import Step
 from clipmill.videos import pictures
-from clipmill.videos.reader import SAME_TIME, Reader, span_of
+from clipmill.videos.reader import SAME_TIME, Reader, refuse_damaged, span_of
 
 cv2.setNumThreads(1)  # a step's threads work on items side by side
 
@@ -167,6 +167,7 @@ def _from_source(store: Store, row: dict, wanted: list[float]) -> tuple[np.ndarr
     start, targets, best = float(row["start"]), sorted(set(wanted)), {}
     with Reader(store.videos / row["relpath"]) as reader:
         for frame in reader.span(*span_of(row)):
+            refuse_damaged(frame)
             for target in targets:
                 distance = abs(frame.seconds - start - target)
                 if target not in best or distance < best[target][0]:

@@ -10,9 +10,12 @@ from itertools import chain
 from pathlib import Path
 
 import av
-from av.stream import Disposition
 
 from clipmill.engine.rejects import Reject
+from clipmill.engine.workers import progress
+from clipmill.videos import damage
+from clipmill.videos.containers import opened, video_stream
+from clipmill.videos.damage import Damage
 
 SAME_TIME = 0.0005
 """Two times that differ by less, in seconds, are the same: tables hold a tenth of a millisecond."""
@@ -33,27 +36,18 @@ class Reader:
 
     def __init__(self, path: str | Path, threads: int = 1):
         self.path = Path(path)
-        if self.path.stat().st_size == 0:
-            raise Reject("empty file")
-        try:
-            self.container = opened(self.path)
-        except OSError:
-            raise
-        except (ValueError, av.error.FFmpegError) as error:
-            raise Reject("not a readable video (damaged, truncated, or none at all)", f"{error}") from error
-        self.stream = _picture_stream(self.container)
+        self.container = opened(self.path)
+        self.stream = video_stream(self.container)
         if self.stream is None:
             self.container.close()
             raise Reject("no video stream", f"the {self.container.format.name} file holds no moving picture")
-        if (index := self.stream.index_entries) and index[-1].pos + index[-1].size > self.path.stat().st_size:
-            self.container.close()
-            raise Reject("damaged or truncated", "its index names frames beyond its end")
         self.stream.codec_context.thread_count = threads
         self.stream.thread_type = "AUTO" if threads > 1 else "NONE"
         self.tick: Fraction = self.stream.time_base
         self.rate = self.stream.average_rate or self.stream.guessed_rate or Fraction(25)
         self.step = max(1, round(1 / (self.rate * self.tick)))
         self.first: int | None = None
+        self.damage = Damage()
 
     def __enter__(self):
         return self
@@ -62,14 +56,18 @@ class Reader:
         self.container.close()
 
     def frames(self) -> Iterator[Frame]:
-        """All frames from the first one on. Raises Reject where decoding breaks."""
+        """All frames from the first one on, without those that cannot be decoded: `damage` tells where they are.
+
+        Raises Reject where no frame can be decoded.
+        """
+        self.damage = Damage()
         last, index = None, -1
         for index, picture in enumerate(self._decoded()):
             last = self._pts(picture, last)
             self.first = last if self.first is None else self.first
             yield Frame(index, last, float((last - self.first) * self.tick), picture)
         if index < 0:
-            raise Reject("no frame can be decoded")
+            raise self.damage.why_nothing(self.path, self.container.format.name)
 
     def span(self, start: float, end: float, first_index: int) -> Iterator[Frame]:
         """The frames with start <= seconds < end, by one seek and one forward pass; `first_index` numbers the first."""
@@ -93,14 +91,14 @@ class Reader:
         self.container.seek(opening.pts + int((start - SAME_TIME) / self.tick), stream=self.stream, backward=True)
         frames = self._timed()
         landed = next(frames, None)
-        if landed is None or landed.seconds > start + SAME_TIME:
+        if landed is None or landed.seconds > start + SAME_TIME or landed.picture.is_corrupt:
             return self._again()
         return chain([landed], frames)
 
     def _again(self) -> Iterator[Frame]:
         self.container.close()
         self.container = opened(self.path)
-        self.stream = _picture_stream(self.container)
+        self.stream = video_stream(self.container)
         return self.frames()
 
     def _timed(self) -> Iterator[Frame]:
@@ -110,15 +108,9 @@ class Reader:
             yield Frame(-1, last, float((last - self.first) * self.tick), picture)
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
-        count = 0
-        try:
-            for picture in self.container.decode(self.stream):
-                yield picture
-                count += 1
-        except (av.error.FFmpegError, ValueError) as error:
-            if isinstance(error, OSError) and not isinstance(error, ValueError):
-                raise
-            raise Reject("damaged or truncated", f"decoding stopped after {count} frames: {error}") from error
+        for picture in damage.pictures(self.container, self.stream, self.path, self.damage):
+            progress()
+            yield picture
 
     def _pts(self, picture: av.VideoFrame, last: int | None) -> int:
         """Presentation times that rise, even where the container has none or starts again. A repeated time moves by one
@@ -129,17 +121,10 @@ class Reader:
         return last + self.step if pts is None or pts < last - self.step else max(pts, last + 1)
 
 
-def opened(path: Path) -> av.container.InputContainer:
-    """The container of a file, whose name is never taken for a URL (`10:30 shoot/a.mp4`)."""
-    return av.open(f"file:{path}", metadata_errors="replace")
-
-
-def _picture_stream(container):
-    """The first video stream that has a decoder and is not a cover picture."""
-    for stream in container.streams.video:
-        if stream.codec_context and not stream.disposition & Disposition.attached_pic:
-            return stream
-    return None
+def refuse_damaged(frame: Frame) -> None:
+    """Raise Reject where the decoder calls a frame damaged: a scan, which read the video from its start, did not."""
+    if frame.picture.is_corrupt:
+        raise Reject("damaged pictures", f"at {frame.seconds:.3f} s")
 
 
 def span_of(row: dict) -> tuple[float, float, int]:

@@ -1,7 +1,9 @@
 """The one pass over a video or an image: its true measures, its scenes, and its frame store."""
 
 import json
+from bisect import bisect_left
 from collections import deque
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,7 +11,8 @@ import cv2
 import numpy as np
 
 from clipmill.engine.rejects import Reject
-from clipmill.videos import frames, images, pictures
+from clipmill.videos import damage, frames, images, pictures
+from clipmill.videos.containers import sound_stream
 from clipmill.videos.detectors import DETECTORS
 from clipmill.videos.reader import SAME_TIME, Frame, Reader
 from clipmill.videos.scenes import Scene, packed
@@ -55,25 +58,27 @@ class Scan:
         """Read the video, find its scenes and return its columns."""
         with Reader(self.path) as reader:
             self.aspect, self.tick = reader.stream.sample_aspect_ratio, reader.tick
-            if reader.container.format.name.endswith("_pipe"):
-                raise Reject("a picture, not a video", f"its content is {reader.container.format.name}")
             self.read(reader)
-            audio = next((stream.codec_context for stream in reader.container.streams.audio), None)
-            about = {"codec": reader.stream.codec_context.name, "audio": audio.name if audio else ""}
+            sound = sound_stream(reader.container, reader.stream)
+            about = {"codec": reader.stream.codec_context.name, "audio": sound.codec_context.name if sound else ""}
             average = reader.rate
+            damaged = reader.damage.spans(self.pts)
+            end = self.seconds(len(self.pts) - 1) + self.last
+            promised = damage.promised(reader.container, reader.stream, self.path, end)
         scenes = self.detector.scenes(len(self.pts))
         self.complete(scenes)
-        duration = self.seconds(len(self.pts) - 1) + self.last
         return {
             "num_frames": len(self.pts),
             **pictures.measures(self.size),
-            "fps": self.fps(average),
-            "duration": duration,
+            "fps": float(average) if damaged else self.fps(average),
+            "duration": end,
             **about,
             "interlaced": self.interlaced / len(self.pts),
             "scenes": json.dumps(scenes),
             "times": packed([*self.pts, self.pts[-1] + round(self.last / self.tick)]),
             "tick": str(self.tick),
+            "damaged": json.dumps(damaged),
+            "promised": promised,
         }
 
     def read(self, reader: Reader) -> None:
@@ -121,8 +126,10 @@ class Scan:
                 first, last = min(missing), max(missing)
                 with Reader(self.path) as reader:
                     for frame in reader.span(self.seconds(first), self.seconds(last) + 2 * SAME_TIME, first):
-                        if frame.index in missing:
-                            self.keep(frame)
+                        # By its time: behind damage a seek may find other frames than the first pass did.
+                        index = bisect_left(self.pts, frame.pts)
+                        if index in missing and self.pts[index] == frame.pts:
+                            self.keep(replace(frame, index=index))
 
     def seconds(self, index: int) -> float:
         """Seconds of a frame from the first one on."""

@@ -3,6 +3,7 @@
 import base64
 import json
 import zlib
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
@@ -27,6 +28,10 @@ class Span(NamedTuple):
     reason: str = ""
 
 
+TOO_SHORT = "shorter than clips.min_seconds"
+LONG_FRAME = 600.0
+"""Seconds for which one frame may be shown where `max_seconds` sets no limit."""
+
 IMAGE = Span(0, 0, 1, "", "")
 """The one span of a still image."""
 
@@ -41,23 +46,59 @@ def from_column(text: str) -> list[Span]:
     return [Span(*values) for values in json.loads(text)]
 
 
-def split(scenes: list[Scene], times: np.ndarray, limits: dict) -> list[Span]:
+def split(
+    scenes: list[Scene],
+    times: np.ndarray,
+    limits: dict,
+    damaged: Sequence[Scene] = (),
+    promised: float | None = None,
+) -> list[Span]:
     """The spans of a video's scenes, in time order, without gaps.
 
     `times`: seconds of each frame and of the end of the last one. A scene longer than `max_seconds` becomes the fewest
-    clips of equal length that are not longer; nothing is thrown away. Scenes shorter than `min_seconds`, and the frames
-    of gradual transitions between scenes, carry a reason.
+    clips of equal length that are not longer; nothing is thrown away. Scenes shorter than `min_seconds`, the frames of
+    gradual transitions between scenes, damaged frames (`damaged`, spans in order) and a frame that alone is too long
+    carry a reason. So does what is missing of a file that is cut short: an empty span from the last frame to
+    `promised`, the seconds that the file should have.
     """
     spans, done = [], 0
     for number, (begin, end) in enumerate(scenes):
         if begin > done:
             spans.append(_span(number, done, begin, times, "gradual transition"))
-        short = times[end] - times[begin] < limits["min_seconds"] - SAME_TIME
-        reason = "shorter than clips.min_seconds" if short else ""
-        for first, last in pairwise(even_edges(times, begin, end, limits["max_seconds"])):
+        for first, last, reason in _parts(begin, end, times, limits, damaged):
             spans.append(_span(number, first, last, times, reason))
         done = end
+    if promised is not None:
+        last = spans[-1]
+        if last.reason == TOO_SHORT:
+            spans[-1] = last._replace(reason="truncated")
+        spans.append(Span(len(scenes) - 1, done, done, last.stop, round(promised, 4), "truncated"))
     return spans
+
+
+def _parts(begin: int, end: int, times: np.ndarray, limits: dict, damaged: Sequence[Scene]) -> Iterator[tuple]:
+    """(first frame, end frame, reason) of each part of a scene: damaged stretches, and between them clips."""
+    inside = [(max(begin, first), min(end, last)) for first, last in damaged if first < end and last > begin]
+    for first, last, broken in _between(begin, end, inside):
+        if broken:
+            yield first, last, "damaged pictures"
+            continue
+        short = times[last] - times[first] < limits["min_seconds"] - SAME_TIME
+        for low, high in pairwise(even_edges(times, first, last, limits["max_seconds"])):
+            long = high - low == 1 and times[high] - times[low] > (limits["max_seconds"] or LONG_FRAME) + SAME_TIME
+            rest = "damaged pictures beside it" if (first, last) != (begin, end) else TOO_SHORT
+            yield low, high, "one frame longer than a clip" if long else rest if short else ""
+
+
+def _between(begin: int, end: int, stretches: list[Scene]) -> Iterator[tuple[int, int, bool]]:
+    """A span divided by the stretches in it: (first, end, whether it is one of them)."""
+    for first, last in stretches:
+        if first > begin:
+            yield begin, first, False
+        yield first, last, True
+        begin = last
+    if begin < end:
+        yield begin, end, False
 
 
 def _span(scene: int, first: int, end: int, times: np.ndarray, reason: str) -> Span:
@@ -65,15 +106,33 @@ def _span(scene: int, first: int, end: int, times: np.ndarray, reason: str) -> S
 
 
 def even_edges(times: np.ndarray, begin: int, end: int, most: float | None) -> list[int]:
-    """`begin`, `end`, and between them the frames that divide the scene into the fewest parts of about equal length,
-    none longer than `most` seconds (a single frame may be)."""
+    """`begin`, `end`, and between them the frames that divide a span into parts of at most `most` seconds.
+
+    A frame that is longer (a pause of the camera, a gap in the times) is a part of its own; what lies between such
+    frames becomes the fewest parts of about equal length.
+    """
+    long = begin + np.flatnonzero(np.diff(times[begin : end + 1]) > (most or LONG_FRAME) + SAME_TIME)
+    edges = sorted({begin, end, *long.tolist(), *(long + 1).tolist()})
+    if not most:
+        return edges
+    whole = [edge for first, last in pairwise(edges) for edge in _evenly(times, first, last, most)[:-1]]
+    return [*whole, end]
+
+
+def _evenly(times: np.ndarray, begin: int, end: int, most: float) -> list[int]:
+    """The edges of the fewest parts of about equal length. None is longer than `most` unless it is one frame."""
     length = times[end] - times[begin]
-    for parts in range(max(1, int(length / most)) if most else 1, end - begin + 1):
+    fewest = max(1, int(length / most))
+    for parts in range(fewest, min(2 * fewest + 2, end - begin) + 1):
         inner = np.searchsorted(times, times[begin] + length * np.arange(1, parts) / parts - SAME_TIME)
         edges = sorted({begin, *inner.tolist(), end})
-        if not most or np.diff(times[edges]).max() <= most + SAME_TIME:
+        if np.diff(times[edges]).max() <= most + SAME_TIME:
             return edges
-    return list(range(begin, end + 1))
+    edges = [begin]  # frames nearly as long as a part leave no even division: as many as fit, one part after the other
+    while edges[-1] < end:
+        fits = int(np.searchsorted(times, times[edges[-1]] + most + SAME_TIME, side="right")) - 1
+        edges.append(min(end, max(edges[-1] + 1, fits)))
+    return edges
 
 
 def packed(pts: list[int]) -> str:

@@ -3,11 +3,14 @@
 import contextlib
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
 
-from clipmill.videos.reader import Frame, Reader, opened
+from clipmill.engine import files
+from clipmill.videos.containers import opened, sound_stream, video_stream
+from clipmill.videos.reader import Frame, Reader
 
 AUDIO_RATE = 128_000
 """Bits per second."""
@@ -29,14 +32,14 @@ class Sound:
         """
         begin, index, resamplers = float(opening.pts * reader.tick), 0, {}
         with opened(reader.path) as container:
-            stream = next((stream for stream in container.streams.audio if stream.codec_context), None)
-            if stream is None or not stream.codec_context.sample_rate:
+            stream = sound_stream(container, video_stream(container))
+            if stream is None:
                 return None
             context = stream.codec_context
             rate = context.sample_rate if context.sample_rate in AAC_RATES else 48000
             layout = "mono" if context.channels == 1 else "stereo"
             samples = np.zeros((1 if layout == "mono" else 2, round(length * rate)), np.float32)
-            for frame in heard(container, stream, begin):
+            for frame in heard(reader.path, container, stream, begin):
                 if frame.time is not None:
                     index = round((frame.time - begin) * rate)
                 if index > samples.shape[1]:
@@ -63,8 +66,11 @@ class Sound:
             yield from stream.encode(None)
 
 
-def heard(container, stream, begin: float) -> Iterator[av.AudioFrame]:
-    """The frames of a sound from a little before `begin` seconds on, damaged packets left out."""
+def heard(path: Path, container, stream, begin: float) -> Iterator[av.AudioFrame]:
+    """The frames of a sound from a little before `begin` seconds on, damaged packets left out.
+
+    Raises OSError where the file at `path` cannot be read.
+    """
     with contextlib.suppress(av.error.FFmpegError):  # what cannot seek is read from its start
         container.seek(int(max(0.0, begin - 0.5) * av.time_base), backward=True)
     for packet in container.demux(stream):
@@ -72,7 +78,7 @@ def heard(container, stream, begin: float) -> Iterator[av.AudioFrame]:
             yield from packet.decode()
         except (av.error.FFmpegError, ValueError) as error:
             if isinstance(error, OSError):
-                raise
+                files.read_through(path)
 
 
 def place(samples: np.ndarray, part: np.ndarray, index: int) -> int:
