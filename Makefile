@@ -20,7 +20,7 @@ quote = quote() { local text="$${1//\\/\\\\}"; printf ' "%s" ' "$${text//\"/\\\"
 snakemake = $(quote); $(results); \
 	snakemake --cores $(CORES) --configfile config/demo.yaml --config videos="$$(quote "$$VIDEOS")" results="$$(quote "$$results")"
 
-.PHONY: help env reel demo test test-slow test-faults test-all lint dag pictures plan tidy bench bench-gpu lock slurm-up slurm-down
+.PHONY: help env reel demo test test-slow test-faults test-all lint dag pictures plan tidy sheet bench bench-gpu lock slurm-up slurm-down
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -60,6 +60,9 @@ plan: env ## show what would run; ARGS="--configfile config/demo.yaml" for that 
 
 tidy: env ## remove from RESULTS what no table names; ARGS=--dry-run only lists it, ARGS=--memo forgets former settings
 	@$(results); PYTHONPATH=workflow/scripts python -m clipmill.tools.tidy "$$results" $(ARGS)
+
+sheet: env ## copy TABLE for a spreadsheet to OUT, with what it would run as a formula marked
+	@PYTHONPATH=workflow/scripts python -m clipmill.tools.sheet "$(TABLE)" --out "$(OUT)"
 
 bench: env ## measure speed on this machine
 	@PYTHONPATH=workflow/scripts:demo python bench/cpu.py $(ARGS)
