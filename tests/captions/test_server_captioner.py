@@ -4,6 +4,7 @@ import contextlib
 import csv
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -180,6 +181,29 @@ def test_a_dead_server_ends_the_job_and_no_item_is_blamed_or_forgotten(command, 
     with open(out, newline="") as file:
         assert [(row["text"], row["reason"]) for row in csv.DictReader(file)] == [(SENTENCE, "")] * 5
     assert len(scripted.requests) == 5
+
+
+def test_the_key_is_in_no_log_table_or_memo_of_a_job(command, scripted, monkeypatch, tmp_path):
+    monkeypatch.setenv("CLIPMILL_TEST_KEY", KEY)
+    line, out = command
+    echo = json.dumps({"error": {"message": f"not for {KEY} \x1b[2J"}})
+    good = (200, completion(SENTENCE))
+    scripted.answers = [good, (400, echo), good, good, (400, echo)]
+    done = subprocess.run(line(url=scripted.url, retries=0, concurrency=1), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with open(out, newline="") as file:
+        [reject] = [row for row in csv.DictReader(file) if row["reason"]]
+    assert reject["reason"] == "the server refused the request"
+    assert "not for [key]" in reject["detail"]
+    out.unlink()
+    shutil.rmtree(tmp_path / "memo")
+    scripted.answers = [(401, echo)] * 9
+    failed = subprocess.run(line(url=scripted.url, retries=0), capture_output=True, text=True)
+    assert "not for [key]" in failed.stderr
+    written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    for text in (written, (done.stdout + done.stderr + failed.stdout + failed.stderr).encode()):
+        assert KEY.encode()[:14] not in text
+        assert b"\x1b[2J" not in text
 
 
 def test_a_job_that_is_told_to_stop_does_not_wait_for_a_slow_server(command, scripted):

@@ -21,7 +21,7 @@ class Secret:
         return all("!" <= letter <= "~" for letter in self.text)
 
     def hidden(self, text: str) -> str:
-        """The text without the key, written as it is or as in JSON, Python or a URL, and without a longer beginning of it."""
+        """The text without the key, as it is or as JSON, Python and URLs write it, nor a longer beginning of it."""
         if len(self.text) < SHORTEST:
             return text
         for form in sorted(self._forms(), key=len, reverse=True):
