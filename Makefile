@@ -21,7 +21,7 @@ quote = quote() { local text="$${1//\\/\\\\}"; printf ' "%s" ' "$${text//\"/\\\"
 snakemake = $(quote); $(results); \
 	snakemake --cores $(CORES) --configfile config/demo.yaml --config videos="$$(quote "$$VIDEOS")" results="$$(quote "$$results")"
 
-.PHONY: help env reel demo test test-slow chaos test-faults test-all lint dag pictures plan tidy audit rebuild bench bench-gpu lock slurm-up slurm-down
+.PHONY: help env reel demo test test-slow chaos test-faults test-all lint dag pictures plan tidy audit rebuild sheet bench bench-gpu lock slurm-up slurm-down
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -71,6 +71,9 @@ audit: env ## check a finished folder: books, digests, files; ARGS=--deep decode
 rebuild: env ## cut the clips of META=meta.csv again from VIDEOS into RESULTS (default: rebuilt), and compare them
 	@PYTHONPATH=workflow/scripts python -m clipmill.tools.rebuild "$${META:?name the table of pairs: META=meta.csv}" \
 	  "$$VIDEOS" "$${RESULTS:-rebuilt}" $(ARGS)
+
+sheet: env ## copy TABLE for a spreadsheet to OUT, with what it would run as a formula marked
+	@PYTHONPATH=workflow/scripts python -m clipmill.tools.sheet "$(TABLE)" --out "$(OUT)"
 
 bench: env ## measure speed on this machine
 	@PYTHONPATH=workflow/scripts:demo python bench/cpu.py $(ARGS)

@@ -4,10 +4,13 @@ import contextlib
 import csv
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
+import traceback
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
@@ -85,6 +88,52 @@ def test_the_key_comes_from_the_environment_only(scripted, monkeypatch):
     assert scripted.keys == ["Bearer secret", "Bearer none"]
 
 
+KEY = 'sk-proj-0123456789/abc"def'
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 422, 429, 500])
+def test_a_server_that_echoes_the_key_does_not_bring_it_into_an_error(scripted, monkeypatch, status):
+    monkeypatch.setenv("CLIPMILL_TEST_KEY", f" {KEY}\n")
+    echo = f"bad key Bearer {KEY}, that is {KEY[:14]}... or {urllib.parse.quote(KEY, safe='')} \x1b[31m"
+    scripted.answers = [(status, json.dumps({"error": {"message": echo}}))] * 9
+    with pytest.raises(OSError, match="bad key") as error:
+        ask(scripted, retries=0)
+    shown = "".join(traceback.format_exception(error.value))
+    assert "0123" not in shown
+    assert "\x1b" not in shown
+    assert scripted.keys[0] == f"Bearer {KEY}", "line ends around a key are no part of it"
+
+
+def test_a_key_is_in_no_caption_and_no_detail(scripted, monkeypatch):
+    monkeypatch.setenv("CLIPMILL_TEST_KEY", KEY)
+    refused = (400, json.dumps({"error": {"message": f"key {KEY}"}}))
+    scripted.answers = [(200, completion(f"A man says {KEY}.")), refused, (200, f'"{KEY}"')]
+    asker = ServerCaptioner({**SETTINGS, "server": {**SERVER, "url": scripted.url, "concurrency": 1, "retries": 0}})
+    said = asker.caption([asker.prepare(item) for item in requests(2)])
+    assert said[0].text == "A man says [key]."
+    assert said[1].finish == "refused"
+    assert "0123" not in said[1].text
+    with pytest.raises(OSError, match="not a chat completion") as error:
+        asker.caption([asker.prepare(requests(1)[0])])
+    assert "0123" not in str(error.value)
+
+
+@pytest.mark.parametrize("key", ["a b-0123456", "0123456\n7890", "\u2019sk-0123456"])
+def test_a_key_that_no_header_can_hold_is_a_plain_message_without_it(scripted, monkeypatch, key):
+    monkeypatch.setenv("CLIPMILL_TEST_KEY", key)
+    with pytest.raises(OSError, match=r"\$CLIPMILL_TEST_KEY holds characters") as error:
+        ask(scripted)
+    assert "012" not in str(error.value)
+    assert scripted.requests == []
+
+
+@pytest.mark.parametrize("key", ["none", "EMPTY", ""])
+def test_a_word_in_place_of_a_key_changes_no_caption(scripted, monkeypatch, key):
+    monkeypatch.setenv("CLIPMILL_TEST_KEY", key)
+    scripted.answers = [(200, completion("EMPTY streets, and none walks there."))]
+    assert ask(scripted)[0].text == "EMPTY streets, and none walks there."
+
+
 def test_a_bad_caption_is_asked_for_once_more_and_then_is_a_reject_that_says_why(store, scripted):
     server = {**SERVER, "url": scripted.url, "concurrency": 1}
     loop = "a cat and a dog " * 9
@@ -132,6 +181,29 @@ def test_a_dead_server_ends_the_job_and_no_item_is_blamed_or_forgotten(command, 
     with open(out, newline="") as file:
         assert [(row["text"], row["reason"]) for row in csv.DictReader(file)] == [(SENTENCE, "")] * 5
     assert len(scripted.requests) == 5
+
+
+def test_the_key_is_in_no_log_table_or_memo_of_a_job(command, scripted, monkeypatch, tmp_path):
+    monkeypatch.setenv("CLIPMILL_TEST_KEY", KEY)
+    line, out = command
+    echo = json.dumps({"error": {"message": f"not for {KEY} \x1b[2J"}})
+    good = (200, completion(SENTENCE))
+    scripted.answers = [good, (400, echo), good, good, (400, echo)]
+    done = subprocess.run(line(url=scripted.url, retries=0, concurrency=1), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with open(out, newline="") as file:
+        [reject] = [row for row in csv.DictReader(file) if row["reason"]]
+    assert reject["reason"] == "the server refused the request"
+    assert "not for [key]" in reject["detail"]
+    out.unlink()
+    shutil.rmtree(tmp_path / "memo")
+    scripted.answers = [(401, echo)] * 9
+    failed = subprocess.run(line(url=scripted.url, retries=0), capture_output=True, text=True)
+    assert "not for [key]" in failed.stderr
+    written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    for text in (written, (done.stdout + done.stderr + failed.stdout + failed.stderr).encode()):
+        assert KEY.encode()[:14] not in text
+        assert b"\x1b[2J" not in text
 
 
 def test_a_job_that_is_told_to_stop_does_not_wait_for_a_slow_server(command, scripted):

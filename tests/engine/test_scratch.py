@@ -1,5 +1,6 @@
 """With `scratch`, models are read from a copy on a node's own disk: the same bytes, made once, whole or not at all."""
 
+import os
 import resource
 import subprocess
 import sys
@@ -31,7 +32,7 @@ def files(folder) -> dict:
 
 
 def copies(scratch) -> list:
-    return [path for path in scratch.glob("clipmill-models/*/*") if not path.name.endswith(".lock")]
+    return [path for path in scratch.glob("clipmill-models-*/*/*") if not path.name.endswith(".lock")]
 
 
 def test_a_folder_and_a_file_are_read_from_their_copies(scratch, model):
@@ -97,6 +98,48 @@ def test_the_name_may_hold_a_variable_of_the_job(tmp_path, model, monkeypatch):
     monkeypatch.setenv("JOB_DISK", str(tmp_path / "disk"))
     monkeypatch.setenv("CLIPMILL_SCRATCH", "$JOB_DISK/models")
     assert tmp_path / "disk" / "models" in weights.resolve(str(model), {}).parents
+
+
+def private(scratch):
+    return scratch / f"clipmill-models-{os.geteuid()}"
+
+
+def test_the_copies_are_for_this_user_alone(scratch, model):
+    weights.resolve(str(model), {})
+    assert private(scratch).stat().st_mode & 0o777 == 0o700
+
+
+def planted(scratch, model):
+    """The folder of copies, with other bytes in the copy."""
+    copy = weights.resolve(str(model), {})
+    (copy / "config.json").write_text("planted")
+    return private(scratch)
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o755])
+def test_a_copy_in_a_folder_that_others_may_enter_is_not_believed(scratch, model, capsys, mode):
+    folder = planted(scratch, model)
+    folder.chmod(mode)
+    assert weights.resolve(str(model), {}) == model
+    assert f"{folder} must be this user's" in capsys.readouterr().err
+
+
+def test_a_copy_behind_a_link_or_under_a_folder_that_all_may_change_is_not_believed(scratch, model):
+    folder = planted(scratch, model)
+    scratch.chmod(0o777)
+    assert weights.resolve(str(model), {}) == model
+    scratch.chmod(0o1777)
+    assert weights.resolve(str(model), {}) != model
+    folder.rename(scratch / "elsewhere")
+    folder.symlink_to(scratch / "elsewhere")
+    assert weights.resolve(str(model), {}) == model
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a folder away")
+def test_another_users_copy_is_not_believed(scratch, model):
+    folder = planted(scratch, model)
+    os.chown(folder, 12345, -1)
+    assert weights.resolve(str(model), {}) == model
 
 
 def test_the_key_reaches_the_jobs(finished):

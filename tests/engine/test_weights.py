@@ -75,6 +75,10 @@ def head(url: str, sha256: str | None = None) -> dict:
     return {"score.aesthetic": {"model": "any", "pretrained": __file__, "head": url, "head_sha256": sha256}}
 
 
+def place_of(url: str, folder: Path) -> Path:
+    return weights.Need("score.aesthetic.head", url).place(folder)
+
+
 def sha256_of(content: bytes, folder: Path) -> str:
     """By the system's own tool."""
     (folder / "content").write_bytes(content)
@@ -105,22 +109,58 @@ def test_a_file_with_another_digest_is_refused_and_not_kept(tmp_path, name):
     assert (status, listed) == (1, None)
     assert "`score.aesthetic.head`" in said
     assert "SHA-256" in said
-    assert not (tmp_path / name).exists()
+    assert not list(tmp_path.glob(f"*{name}"))
 
 
 def test_a_file_that_was_replaced_later_is_refused(tmp_path):
     content = b"weights"
-    (tmp_path / "head.pth").write_bytes(b"other weights")
+    place_of("http://127.0.0.1:9/head.pth", tmp_path).write_bytes(b"other weights")
     status, said, _ = fetch(tmp_path, head("http://127.0.0.1:9/head.pth", sha256_of(content, tmp_path)))
     assert status == 1
     assert "is expected" in said
+
+
+def test_two_urls_never_share_a_place(tmp_path):
+    urls = [
+        *(
+            f"{scheme}://{host}/{x}"
+            for scheme in ("http", "https")
+            for host in "hg"
+            for x in ("a/head.pth", "b/head.pth")
+        ),
+        *(
+            f"https://h/{x}"
+            for x in ("a/head.pth?v=2", "a/head-01064c6d.pth", "b/head-01064c6d.pth", "", "..", "%2e%2e")
+        ),
+    ]
+    places = {place_of(url, tmp_path) for url in urls}
+    assert len(places) == len(urls)
+    assert {place.parent for place in places} == {tmp_path}, "no URL leads out of the folder"
+    assert place_of("https://h/head.pth?download=true", tmp_path).name.endswith("-head.pth")
+
+
+def test_two_heads_of_one_name_are_both_fetched(tmp_path):
+    with served({"/a/head.pth": b"one", "/b/head.pth": b"two"}) as (address, _):
+        entries = [fetch(tmp_path, head(f"{address}/{x}/head.pth"))[2]["score.aesthetic"][1] for x in "ab"]
+    assert [entry["sha256"] for entry in entries] == [sha256_of(content, tmp_path) for content in (b"one", b"two")]
+
+
+def test_a_file_under_its_bare_name_is_taken_over_only_where_its_digest_is_known(tmp_path):
+    (tmp_path / "head.pth").write_bytes(b"one")
+    url = "http://127.0.0.1:9/a/head.pth"
+    status, said, listed = fetch(tmp_path, head(url, sha256_of(b"one", tmp_path)))
+    assert status == 0, said
+    assert listed["score.aesthetic"][1]["path"] == str(place_of(url, tmp_path))
+    place_of(url, tmp_path).unlink()
+    assert fetch(tmp_path, head(url))[0] == 1
+    assert fetch(tmp_path, head(url, sha256_of(b"two", tmp_path)))[0] == 1
 
 
 def test_without_a_network_the_message_says_what_is_missing_and_what_to_do(tmp_path):
     status, said, listed = fetch(tmp_path, head("http://127.0.0.1:9/head.pth"))
     assert (status, listed) == (1, None)
     assert "`score.aesthetic.head`: http://127.0.0.1:9/head.pth cannot be fetched" in said
-    assert str(tmp_path / "head.pth") in said
+    assert str(place_of("http://127.0.0.1:9/head.pth", tmp_path)) in said
     assert "Traceback" not in said
 
 
@@ -189,7 +229,7 @@ def test_a_local_file_or_folder_is_used_as_it_is(tmp_path):
     [
         (weights.Need("caption.model", "some/model", revision="abc"), "some/model@abc"),
         (weights.Need("refine.model", "some/model"), "some/model@main"),
-        (weights.Need("score.aesthetic.head", "https://example.org/x/head.pth"), "head.pth"),
+        (weights.Need("score.aesthetic.head", "https://example.org/x/head.pth"), "938ec28c7143-head.pth"),
         (weights.Need("match.pretrained", "open_clip:ViT-L-14@openai"), "open_clip/ViT-L-14@openai"),
     ],
 )

@@ -41,6 +41,34 @@ def documented():
     return config.documented(config.load(SCHEMA))
 
 
+@pytest.mark.parametrize(
+    ("given", "key"),
+    [
+        ({"caption": {"server": {"url": "http://me:hunter22@host/v1", "model": "m"}}}, "caption.server.url"),
+        ({"caption": {"server": {"url": "http://hunter22@host/v1", "model": "m"}}}, "caption.server.url"),
+        ({"caption": {"server": {"url": "https://host/v1?api%5Fkey=hunter22", "model": "m"}}}, "caption.server.url"),
+        ({"caption": {"server": {"url": "ftp://me:hunter22@host/v1?token=hunter22"}}}, "caption.server.url"),
+        ({"caption": {"server": {"api_key_env": "sk-hunter22"}}}, "caption.server.api_key_env"),
+        ({"caption": {"server": {"api_key": "hunter22"}}}, "caption.server.api_key"),
+        ({"score": {"aesthetic": {"head": "https://host/head.pth?X-Amz-Signature=hunter22"}}}, "score.aesthetic.head"),
+        ({"score": {"flow": {"weights": "https://host/a.pth?a=1&sig=hunter22"}}}, "score.flow.weights"),
+    ],
+)
+def test_a_password_or_key_is_refused_and_not_shown(given, key):
+    [mistake] = mistakes(given)
+    assert key in mistake
+    assert "hunter22" not in mistake
+    if "server" in key:
+        assert "api_key_env" in mistake or "it must look like" in mistake
+
+
+@pytest.mark.parametrize(
+    "url", ["https://host/head.pth?download=true", "http://host:8000/v1?version=2", "http://[::1]/v1"]
+)
+def test_other_urls_are_taken(url):
+    config.check({"score": {"aesthetic": {"head": url}}}, SCHEMA)
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_the_shipped_files_are_right(name):
     config.check(read(name), SCHEMA)

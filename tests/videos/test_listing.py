@@ -144,6 +144,23 @@ def test_names_that_are_not_text_and_files_that_cannot_be_read_are_rejects(folde
     assert len(sources.state(folder)) == 12
 
 
+@pytest.mark.parametrize("name", ["a\x1b[31m.mp4", "a\rb.mp4", "\x07.png", "a\x7f.mp4", "a\x9b2J.mp4", "d\x1b/a.mp4"])
+def test_a_name_that_a_terminal_would_obey_is_a_reject_with_its_name_in_escapes(folder, name):
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_bytes(b"x")
+    (folder / os.fsdecode(b"\xff\x1b.mp4")).write_bytes(b"y")
+    rows, rejects = listed(folder)
+    assert name not in rows
+    said = {reject["relpath"]: reject["reason"] for reject in rejects}
+    assert said == {repr(name)[1:-1]: "name holds control characters", r"\xff\x1b.mp4": "name is not UTF-8"}
+
+
+@pytest.mark.parametrize("name", ["a\nb.mp4", "a\tb.mp4", "\u202egnp.mp4", "$(touch x);`y`.mp4", "-rf.mp4", "=1+1.mp4"])
+def test_other_odd_names_are_taken_in_under_their_own_name(folder, name):
+    (folder / name).write_bytes(b"x")
+    assert name in listed(folder)[0]
+
+
 def test_links_are_followed_and_loops_end(folder, tmp_path):
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "linked.mp4").write_bytes(b"linked")

@@ -93,7 +93,16 @@ NAMES = [
     "{shard}.mp4",
     "*[1].mp4",
 ]
-NAMES += ["back\\slash.mp4", "UPPER.MP4", "new\nline.mp4", "it's.mp4", "folder.mp4/a b.mp4", "x" * 200 + ".mp4"]
+NAMES += [
+    "back\\slash.mp4",
+    "UPPER.MP4",
+    "new\nline.mp4",
+    "it's.mp4",
+    "$(touch pwned);`touch pwned`.mp4",
+    "=1+1.mp4",
+    "folder.mp4/a b.mp4",
+    "x" * 200 + ".mp4",
+]
 
 
 def test_names_of_every_kind(tmp_path, shared):
@@ -107,11 +116,14 @@ def test_names_of_every_kind(tmp_path, shared):
             file.write(b"\0\0\0\x10free" + number.to_bytes(8, "big"))
     (mill.videos / "broken link.mp4").symlink_to("nowhere.mp4")
     (mill.videos / os.fsdecode(b"latin \xe9.mp4")).write_bytes(b"x")
+    (mill.videos / "red \x1b[31m.mp4").write_bytes(b"x")
     mill.run()
+    assert not list(tmp_path.rglob("pwned*"))
     assert {row["relpath"] for row in table(mill.results / "meta.csv")} == set(NAMES)
     assert {row["relpath"]: row["reason"] for row in table(mill.results / "rejects.csv")} == {
         "broken link.mp4": "cannot be read",
         "latin \\xe9.mp4": "name is not UTF-8",
+        "red \\x1b[31m.mp4": "name holds control characters",
     }
     check(shared, mill.results)
 

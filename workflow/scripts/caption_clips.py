@@ -4,6 +4,7 @@ A captioner sees the frames at the moments that `caption.frames` names (a still 
 and nothing else: no sound, no file name, no score. The stand-in also reads the clip's flow and text boxes.
 """
 
+from clipmill.captions.answers import heard
 from clipmill.captions.attributes import AttributesCaptioner
 from clipmill.captions.caption import Caption, Request
 from clipmill.captions.checks import problem
@@ -40,12 +41,12 @@ class CaptionClips(FrameStep):
 
     def compute(self, rows, prepared):
         checks = self.settings["checks"]
-        captions = self.captioner.caption([inputs for _, inputs in prepared])
+        captions = [heard(said) for said in self.captioner.caption([inputs for _, inputs in prepared])]
         bad = [index for index, caption in enumerate(captions) if problem(caption, checks)]
         if bad:
             inputs = [self.captioner.prepare(prepared[index][0], again=True) for index in bad]
-            for index, caption in zip(bad, self.captioner.caption(inputs, again=True), strict=True):
-                captions[index] = caption
+            for index, said in zip(bad, self.captioner.caption(inputs, again=True), strict=True):
+                captions[index] = heard(said)
         return [outcome(caption, checks) for caption in captions]
 
 

@@ -14,6 +14,7 @@ from stat import S_ISREG
 
 from clipmill.engine import tables, vouch
 from clipmill.engine.rejects import TABLE, rejected
+from clipmill.engine.shown import CONTROL, shown
 from clipmill.videos.sources import COLUMNS, IMAGES, files, root_of
 
 SAMPLE = 64 * 1024
@@ -45,8 +46,11 @@ def listing(root: Path, relpaths: Iterator[str], memo: Path) -> tuple[list[dict]
         try:
             relpath.encode()
         except UnicodeEncodeError:
-            shown = relpath.encode(errors="surrogateescape").decode(errors="backslashreplace")
-            rejects.append(reject("", shown, "name is not UTF-8", "rename the file"))
+            name = relpath.encode(errors="surrogateescape").decode(errors="backslashreplace")
+            rejects.append(reject("", shown(name), "name is not UTF-8", "rename the file"))
+            continue
+        if CONTROL.search(relpath):
+            rejects.append(reject("", shown(relpath), "name holds control characters", "rename the file"))
             continue
         try:
             row = identified(root, relpath, remembered)

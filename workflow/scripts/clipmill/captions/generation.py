@@ -79,6 +79,4 @@ class TextGenerator:
         new = out[: len(items), inputs["input_ids"].shape[1] :].cpu()
         texts = self.tokenizer.batch_decode(new, skip_special_tokens=True)
         ended = torch.isin(new, self.ends).any(dim=1).tolist()
-        return [
-            Caption(" ".join(text.split()), "stop" if end else "length") for text, end in zip(texts, ended, strict=True)
-        ]
+        return [Caption(text.strip(), "stop" if end else "length") for text, end in zip(texts, ended, strict=True)]

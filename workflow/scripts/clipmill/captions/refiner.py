@@ -2,6 +2,7 @@
 
 import re
 
+from clipmill.captions.answers import heard
 from clipmill.captions.caption import Caption
 from clipmill.captions.checks import problem
 from clipmill.captions.generation import TextGenerator
@@ -54,7 +55,7 @@ class Refiner:
     def rewrite(self, texts: list[str]) -> list[str]:
         """The rewritten captions: only the first sentence where the rest is bad, unchanged where that is bad too."""
         items = [self.generator.padded(self._inputs(text)) for text in texts]
-        said = self.generator.run(items, self.max_tokens)
+        said = [heard(rewrite) for rewrite in self.generator.run(items, self.max_tokens)]
         return [_usable(caption, text) or text for caption, text in zip(said, texts, strict=True)]
 
     def _inputs(self, text: str) -> dict:

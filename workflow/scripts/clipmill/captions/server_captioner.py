@@ -8,6 +8,8 @@ import numpy as np
 
 from clipmill.captions.caption import Caption, Request
 from clipmill.captions.prompts import AGAIN, wording
+from clipmill.captions.secret import Secret
+from clipmill.engine.shown import shown
 
 JPEG_QUALITY = 92
 
@@ -24,7 +26,8 @@ class ServerCaptioner:
     413 or 422 is the item's fault once the server has captioned something, and before that the set-up's.
 
     `settings` is the `caption` block: prompt, max_tokens and `server`: url, model, concurrency, timeout (s), retries,
-    api_key_env (the environment variable that holds the key, if the server asks for one).
+    api_key_env (the environment variable that holds the key, if the server asks for one). What the server says is
+    passed on without the key.
     """
 
     uses = ()
@@ -40,10 +43,14 @@ class ServerCaptioner:
         from openai import OpenAI
 
         self.settings, self.server, self.served = settings, settings["server"], False
+        self.secret = Secret(os.environ.get(self.server["api_key_env"], ""))
+        if not self.secret.fits_a_header():
+            name = self.server["api_key_env"]
+            raise self._fault(f"the key in ${name} holds characters that no key has, such as a blank or a new line")
         self.client = OpenAI(
             base_url=self.server["url"],
             # A self-hosted server needs no key, but the client asks for one.
-            api_key=os.environ.get(self.server["api_key_env"]) or "none",
+            api_key=self.secret.text or "none",
             timeout=self.server["timeout"],
             max_retries=self.server["retries"],
         )
@@ -80,26 +87,27 @@ class ServerCaptioner:
             )
         except openai.APIStatusError as error:
             if error.status_code in (400, 413, 422):
-                return Caption(str(error), "refused")
+                return Caption(self.secret.hidden(str(error)), "refused")
             key = self.server["api_key_env"]
             hint = f" (the key is read from ${key}, see caption.server.api_key_env)" if error.status_code == 401 else ""
-            raise self._fault(f"{error}{hint}") from error
+            raise self._fault(f"{error}{hint}") from None
         except (openai.OpenAIError, ValueError) as error:
-            raise self._fault(f"{type(error).__name__}: {error}") from error
+            raise self._fault(f"{type(error).__name__}: {error}") from None
         try:
             choice = answer.choices[0]
-            text = " ".join((choice.message.content or "").split())
             # JSON may carry half a surrogate pair, which no file can.
-            text = text.encode("utf-8", "replace").decode()
-        except (AttributeError, IndexError, TypeError) as error:
-            raise self._fault(f"the answer is not a chat completion: {str(answer)[:200]!r}") from error
+            text = (choice.message.content or "").encode("utf-8", "replace").decode()
+        except (AttributeError, IndexError, TypeError):
+            said = self.secret.hidden(str(answer))[:200]
+            raise self._fault(f"the answer is not a chat completion: {said!r}") from None
         self.served = True
         if choice.finish_reason == "content_filter":
             return Caption("content filter", "refused")
-        return Caption(text, "length" if choice.finish_reason == "length" else "stop")
+        return Caption(self.secret.hidden(text.strip()), "length" if choice.finish_reason == "length" else "stop")
 
     def _fault(self, why: str) -> ServerError:
-        return ServerError(f"caption.server.url {self.server['url']} (model {self.server['model']}): {why}")
+        text = f"caption.server.url {self.server['url']} (model {self.server['model']}): {why}"
+        return ServerError(shown(self.secret.hidden(text)))
 
 
 def _data_uri(frame: np.ndarray) -> str:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from clipmill.engine import files
 from clipmill.engine.ranks import Ranks
 from clipmill.engine.rejects import Reject
+from clipmill.engine.shown import shown, shown_lines
 from clipmill.engine.step import Step
 from clipmill.engine.workers import Stalled, Task, Workers
 
@@ -119,9 +120,9 @@ class Compute:
             raise
         except Exception as error:
             for row in rows:
-                print(f"{self.name}: {row['id']} ({row.get('relpath', '')}) failed", file=sys.stderr)
+                print(f"{self.name}: {row['id']} ({shown(row.get('relpath', ''))}) failed", file=sys.stderr)
                 self.keep(row, {"fault": "unexpected", "reason": "unexpected error", "detail": repr(error)[:500]})
-            traceback.print_exc()
+            print(shown_lines(traceback.format_exc()), file=sys.stderr)
             self.unexpected += len(rows)
             self.check_share(error)
 

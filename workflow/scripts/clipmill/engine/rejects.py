@@ -13,6 +13,8 @@ Whose fault it is decides what happens:
     config.ConfigError                   the user's: nothing is run
 """
 
+from clipmill.engine.shown import shown
+
 COLUMNS = ("stage", "reason", "detail")
 """A row whose `reason` is not empty is a reject: it is carried along untouched until a gather removes it."""
 
@@ -21,16 +23,17 @@ TABLE = ("id", "relpath", "start", "end", *COLUMNS)
 
 
 class Reject(Exception):
-    """A fault of one item: a short `reason`, the same for all of its kind, and a `detail` of at most 500 characters."""
+    """A fault of one item: a short `reason`, the same for all of its kind, and a `detail` of at most 500 characters,
+    control characters in it as escapes."""
 
     def __init__(self, reason: str, detail: str = ""):
         super().__init__(reason, detail)
-        self.reason, self.detail = reason, " ".join(detail.split())[:500]
+        self.reason, self.detail = reason, shown(" ".join(detail.split())[:500])
 
 
 def rejected(row: dict, stage: str, reason: str, detail: str = "") -> dict:
     """The row as a reject of `stage`, the name of a rule."""
-    return {**row, "stage": stage, "reason": reason, "detail": detail}
+    return {**row, "stage": stage, "reason": reason, "detail": shown(detail)}
 
 
 def is_reject(row: dict) -> bool:

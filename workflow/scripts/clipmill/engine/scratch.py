@@ -1,9 +1,11 @@
 """Copies of models on a node's own disk."""
 
+import contextlib
 import fcntl
 import hashlib
 import os
 import shutil
+import stat
 import sys
 import tempfile
 from pathlib import Path
@@ -15,15 +17,19 @@ def copy_on_node(place: Path) -> Path:
     """The copy of a file or folder on this node's own disk, CLIPMILL_SCRATCH (in which ~ and $NAMES are expanded).
 
     The first process of a node that asks makes it, and the others wait. It exists whole or not at all, and a file that
-    changed gets a new copy. Without that variable, and where the disk fails or is full, the result is `place` itself.
+    changed gets a new copy. Only a folder that is this user's alone is trusted. Without that variable, and where the
+    disk fails, is full or is not trusted, the result is `place` itself.
     """
     scratch = os.path.expanduser(os.path.expandvars(os.environ.get("CLIPMILL_SCRATCH", "")))
     if not scratch or "$" in scratch:
         return place
-    folder = Path(scratch) / "clipmill-models"
+    folder = Path(scratch) / f"clipmill-models-{os.geteuid()}"
     copy = folder / hashlib.blake2b(repr(state(place.absolute())).encode(), digest_size=6).hexdigest() / place.name
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        require_private(folder)
         with open(folder / f"{copy.parent.name}.lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not copy.exists():
@@ -36,3 +42,14 @@ def copy_on_node(place: Path) -> Path:
         print(f"scratch: {place} is read in place: {error}", file=sys.stderr)
         return place
     return copy
+
+
+def require_private(folder: Path) -> None:
+    """Raise PermissionError where another user could have written in a folder, or could put another in its place."""
+    status, above = folder.lstat(), folder.parent.stat()
+    if not stat.S_ISDIR(status.st_mode):
+        raise PermissionError(f"{folder} is not a folder")
+    if status.st_uid != os.geteuid() or status.st_mode & 0o077:
+        raise PermissionError(f"{folder} must be this user's, with mode 700: remove it if it is yours")
+    if above.st_mode & stat.S_IWOTH and not above.st_mode & stat.S_ISVTX:
+        raise PermissionError(f"{folder.parent} lets every user replace {folder.name}: set its sticky bit (chmod +t)")

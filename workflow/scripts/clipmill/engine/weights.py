@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from clipmill.engine import files, scratch, vouch
 
@@ -68,6 +69,11 @@ class Need:
         local = os.path.exists(self.source) or not re.fullmatch(r"[\w.-]+/[\w.-]+", self.source)
         return "local" if local else "hub"
 
+    @property
+    def file(self) -> str:
+        """The name of a URL's file, without its query and what no name should hold."""
+        return re.sub(r"[^\w.-]+", "_", urlsplit(self.source).path.rpartition("/")[2])[-100:]
+
     def path(self) -> Path:
         """Where it lies, or this node's copy (see `scratch`). Raises ModelMissing if it is missing."""
         place = self.place(root())
@@ -76,10 +82,11 @@ class Need:
         return scratch.copy_on_node(place)
 
     def place(self, folder: Path) -> Path:
-        """Where it lies or will lie, `folder` being that of fetched models."""
+        """Where it lies or will lie, `folder` being that of fetched models. A URL's place begins with its digest: two
+        URLs never share one."""
         name = self.source.partition(":")[2]
         return {
-            "url": lambda: folder / self.source.rsplit("/", 1)[1],
+            "url": lambda: folder / f"{hashlib.blake2b(self.source.encode(), digest_size=6).hexdigest()}-{self.file}",
             "open_clip": lambda: folder / "open_clip" / name,
             "package": lambda: packaged(name),
             "hub": lambda: folder / f"{self.source}@{self.revision or 'main'}",

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clipmill.captions.prompts import wording
-from clipmill.plan import messages
+from clipmill.plan import credentials, messages
 
 NULL = {"", "~", "null", "none"}
 TRUE, FALSE = {"true", "yes", "on"}, {"false", "no", "off"}
@@ -143,6 +143,7 @@ def _contradictions(config: dict, schema: dict) -> Iterator[str]:
             f"clips.max_seconds: {longest} is less than twice clips.min_seconds ({shortest}), "
             f"so that pieces of a long scene would be too short"
         )
+    yield from credentials.mistakes(config)
     server = config["caption"]["server"]
     if server["url"] and not server["model"]:
         yield "caption.server.model: null is wrong; with caption.server.url it must name the server's model"

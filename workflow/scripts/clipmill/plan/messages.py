@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 
+from clipmill.plan.credentials import without
+
 NAMES = {"number": "a number", "integer": "a whole number", "boolean": "true or false", "string": "text",
          "array": "a list such as [0.1, 0.5]", "object": "a section with keys of its own", "null": "null"}  # fmt: skip
 
@@ -70,4 +72,4 @@ def _allowed(error) -> str:
 
 
 def _shown(value) -> str:
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else without(repr(value))

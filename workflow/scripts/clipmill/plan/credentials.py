@@ -1,0 +1,48 @@
+"""Passwords and keys in a configuration, which goes to command lines, logs and run.json: they are refused."""
+
+import re
+from collections.abc import Iterator
+from urllib.parse import unquote_plus
+
+USER = re.compile(r"(?<=://)[^/\s@?#'\"]+@")
+NAME = r"(?:\w|-|%)*(?:key|token|secret|passw|pwd|sign|credential|auth)(?:\w|-|%)*|sig|pw|pass|user|jwt|sas|policy"
+"""Names of parameters of a URL that hold a secret."""
+VALUE = re.compile(rf"((?:^|[?&;#])(?:{NAME})=)[^&;#\s'\"]+", re.IGNORECASE)
+VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
+
+
+def mistakes(config: dict) -> Iterator[str]:
+    """One line per value that holds a secret; the secret itself is not in it."""
+    for path, text in _texts(config):
+        if "://" in text and holds_secret(text):
+            if path.startswith("caption.server."):
+                how = "name the environment variable that holds the key in caption.server.api_key_env"
+            else:
+                how = "download the file, and name its path here"
+            yield f"{path}: a URL must hold no user, password or key, which would reach logs and run.json; {how}"
+    if not VARIABLE.fullmatch(config["caption"]["server"]["api_key_env"]):
+        yield (
+            "caption.server.api_key_env: it must be the name of an environment variable, in capitals, such as "
+            "OPENAI_API_KEY, and never the key itself (what was given is not shown)"
+        )
+
+
+def holds_secret(url: str) -> bool:
+    """Whether a URL names a user, or holds a parameter whose name is that of a secret."""
+    return bool(USER.search(url) or VALUE.search(unquote_plus(url)))
+
+
+def without(text: str) -> str:
+    """A text to show, the secrets in its URLs replaced by dots."""
+    return VALUE.sub(r"\1...", USER.sub("...@", text))
+
+
+def _texts(value, path: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for name, below in value.items():
+            yield from _texts(below, f"{path}.{name}" if path else str(name))
+    elif isinstance(value, list):
+        for below in value:
+            yield from _texts(below, path)
+    elif isinstance(value, str):
+        yield path, value
