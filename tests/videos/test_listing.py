@@ -16,7 +16,7 @@ SCRIPT = Path(list_videos.__file__)
 def listed(folder, memo=None):
     """(relpath -> row, rejects) of a folder or CSV."""
     rows, rejects = list_videos.listing(
-        sources.root_of(folder), sources.files(folder), (memo or folder.parent / "memo") / "files.csv"
+        sources.root_of(folder), sources.found(folder), (memo or folder.parent / "memo") / "files.csv"
     )
     assert [row["id"] for row in rows] == sorted(row["id"] for row in rows)
     return {row["relpath"]: row for row in rows}, rejects
@@ -160,7 +160,7 @@ def test_a_csv_names_the_files(folder, tmp_path):
     )
     rows, rejects = listed(tmp_path / "list.csv")
     assert {name: row["kind"] for name, row in rows.items()} == {"videos/a.mp4": "video", "videos/e.jpeg": "image"}
-    assert {reject["relpath"]: reject["reason"] for reject in rejects}["videos/gone.mp4"] == "cannot be read"
+    assert {reject["relpath"]: reject["reason"] for reject in rejects}["videos/gone.mp4"] == "no such file"
     before = sources.state(tmp_path / "list.csv")
     (tmp_path / "list.csv").write_text("path\nvideos/a.mp4\n")
     assert sources.state(tmp_path / "list.csv") != before

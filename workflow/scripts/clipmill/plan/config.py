@@ -143,6 +143,9 @@ def _contradictions(config: dict, schema: dict) -> Iterator[str]:
             f"clips.max_seconds: {longest} is less than twice clips.min_seconds ({shortest}), "
             f"so that pieces of a long scene would be too short"
         )
+    videos, results = Path(config["videos"]).resolve(), Path(config["results"]).resolve()
+    if videos.is_relative_to(results):
+        yield f"videos: {config['videos']} lies in results ({config['results']}); results may lie in videos only"
     server = config["caption"]["server"]
     if server["url"] and not server["model"]:
         yield "caption.server.model: null is wrong; with caption.server.url it must name the server's model"
