@@ -17,7 +17,7 @@ rule list_videos:
         code=fingerprint("list_videos"),
         videos=config["videos"],
         memo=f"{pipeline.results}/memo/list_videos",
-        results=pipeline.results,
+        results=lambda wildcards: pipeline.results,
         # Lazy, so that the folder is read once per run and not by every job that parses this file.
         state=lambda wildcards: sources.state(config["videos"], pipeline.results),
     shell:
