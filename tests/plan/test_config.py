@@ -162,6 +162,8 @@ def test_all_mistakes_are_named_at_once_one_per_line():
         ({"select": {"ocr_area": {"max": 0.1}}, "score": {"ocr": {"enabled": False}}}, "select.ocr_area"),
         ({"caption": {"server": {"url": "http://localhost:8000/v1"}}}, "caption.server.model"),
         ({"caption": {"prompt": "vidio"}}, "caption.prompt"),
+        ({"videos": "out/clips", "results": "out"}, "videos"),
+        ({"videos": "out", "results": "./out"}, "videos"),
     ],
 )
 def test_keys_that_contradict_each_other_are_mistakes(given, key):
@@ -171,6 +173,7 @@ def test_keys_that_contradict_each_other_are_mistakes(given, key):
 
 def test_the_edge_of_a_contradiction_is_allowed():
     config.check({"select": {"flow": {"min": 2, "max": 2}}, "clips": {"min_seconds": 1, "max_seconds": 2}}, SCHEMA)
+    config.check({"videos": "footage", "results": "footage/out"}, SCHEMA)
 
 
 def test_the_command_line_says_the_same_as_a_file():

@@ -9,6 +9,8 @@ import list_videos
 import pytest
 from clipmill.engine import tables
 from clipmill.videos import sources
+from one_file import Scanned, ffmpeg
+from PIL import Image
 
 SCRIPT = Path(list_videos.__file__)
 
@@ -16,7 +18,7 @@ SCRIPT = Path(list_videos.__file__)
 def listed(folder, memo=None):
     """(relpath -> row, rejects) of a folder or CSV."""
     rows, rejects = list_videos.listing(
-        sources.root_of(folder), sources.files(folder), (memo or folder.parent / "memo") / "files.csv"
+        sources.root_of(folder), sources.found(folder), (memo or folder.parent / "memo") / "files.csv"
     )
     assert [row["id"] for row in rows] == sorted(row["id"] for row in rows)
     return {row["relpath"]: row for row in rows}, rejects
@@ -177,10 +179,136 @@ def test_a_csv_names_the_files(folder, tmp_path):
     )
     rows, rejects = listed(tmp_path / "list.csv")
     assert {name: row["kind"] for name, row in rows.items()} == {"videos/a.mp4": "video", "videos/e.jpeg": "image"}
-    assert {reject["relpath"]: reject["reason"] for reject in rejects}["videos/gone.mp4"] == "cannot be read"
+    assert {reject["relpath"]: reject["reason"] for reject in rejects}["videos/gone.mp4"] == "no such file"
     before = sources.state(tmp_path / "list.csv")
     (tmp_path / "list.csv").write_text("path\nvideos/a.mp4\n")
     assert sources.state(tmp_path / "list.csv") != before
+
+
+def test_repeated_and_unusable_rows_of_a_list_are_rejects_with_their_number(folder, tmp_path):
+    (tmp_path / "list.csv").write_text('path\nvideos/a.mp4\n""\nvideos/sub\n./videos/sub/../a.mp4\ngone.mp4\n')
+    rows, rejects = listed(tmp_path / "list.csv")
+    assert list(rows) == ["videos/a.mp4"]
+    assert {(reject["relpath"], reject["reason"], reject["detail"]) for reject in rejects} == {
+        ("", "empty path in the list", "row 2 of list.csv"),
+        ("videos/sub", "a folder, not a file", "row 3 of the list"),
+        ("videos/a.mp4", "listed twice", "row 4, first in row 1"),
+        ("gone.mp4", "no such file", "row 5 of the list"),
+    }
+
+
+@pytest.mark.parametrize(("content", "line"), [
+    ("path\na.mp4\nb\u00fc.mp4\n".encode("latin-1"), "line 3: not UTF-8"),
+    ("path\na.mp4\n".encode("utf-16"), "line 1: not UTF-8"),
+    (b"path\na.mp4\nb\0.mp4\n", "line 3: a NUL character"),
+])  # fmt: skip
+def test_a_list_that_is_no_text_is_a_plain_message_with_the_line(tmp_path, content, line):
+    (tmp_path / "list.csv").write_bytes(content)
+    with pytest.raises(SystemExit, match=line):
+        sources.found(tmp_path / "list.csv")
+    assert line in sources.state(tmp_path / "list.csv")
+
+
+def counted(folder):
+    """(extension, reason) -> (files, bytes, example) of what is left out."""
+    rows = list_videos.ignored(folder, sources.found(folder))
+    return {(row["extension"], row["reason"]): (row["files"], row["bytes"], row["example"]) for row in rows}
+
+
+def test_what_is_left_out_is_counted_by_extension_and_reason(folder):
+    (folder / "sub" / "more.TXT").write_bytes(b"12345")
+    (folder / "again").symlink_to(folder / "sub")
+    (folder / "loop").symlink_to("loop")
+    assert counted(folder) == {
+        (".txt", "extension not taken in"): (2, 15, "again/more.TXT"),
+        ("", "extension not taken in"): (2, 10, "loop"),
+        (".mp4", "hidden"): (1, 10, ".hidden.mp4"),
+        ("", "hidden folder"): (1, 0, ".cache"),
+        ("", "a folder that was seen under another name"): (1, 0, "sub"),
+    }
+
+
+def test_a_new_ignored_file_or_folder_changes_the_state(folder):
+    states = [sources.state(folder)]
+    for name in ("new.txt", ".new.mp4"):
+        (folder / name).touch()
+        states.append(sources.state(folder))
+    (folder / ".new").mkdir()
+    states.append(sources.state(folder))
+    assert len(set(states)) == 4
+
+
+def test_the_folder_of_results_is_left_out_by_any_name(folder, tmp_path):
+    before = sources.found(folder)
+    results = folder / "out"
+    (results / "clips").mkdir(parents=True)
+    (results / "clips" / "own.mp4").write_bytes(b"own")
+    (folder / "linked").symlink_to(results)
+    assert sources.found(folder, results) == before
+    assert sources.state(folder, folder / "linked") == sources.state(folder, results)
+    assert "out/clips/own.mp4" not in sources.files(folder, results)
+
+
+def test_a_folder_that_cannot_be_read_is_a_reject(folder, tmp_path):
+    command = [sys.executable, SCRIPT, "--videos", folder, "--out", tmp_path / "out.csv"]
+    command += ["--rejects", tmp_path / "rejects.csv", "--memo", tmp_path / "memo"]
+    if os.getuid() == 0:
+        command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all", *command]
+    (folder / "sub").chmod(0)
+    try:
+        subprocess.run(command, check=True)
+    finally:
+        (folder / "sub").chmod(0o755)
+    (reject,) = tables.read(tmp_path / "rejects.csv")
+    assert (reject["relpath"], reject["reason"], reject["detail"]) == (
+        "sub", "folder cannot be read", "Permission denied"
+    )  # fmt: skip
+    assert "sub/a.mp4" not in {row["relpath"] for row in tables.read(tmp_path / "out.csv")}
+
+
+def test_ids_of_files_with_the_same_samples_depend_on_no_order_and_no_history(tmp_path):
+    for folder, names in [("one", "ab"), ("other", "ba")]:
+        (tmp_path / folder).mkdir()
+        for name, byte in zip(names, (0, 1), strict=True):
+            content = bytearray(1_000_000)
+            content[150_000] = byte
+            (tmp_path / folder / f"{name}.mp4").write_bytes(content)
+    one, _ = listed(tmp_path / "one")
+    other, _ = listed(tmp_path / "other", tmp_path / "other memo")
+    again, _ = listed(tmp_path / "one")
+    assert one == again
+    assert (one["a.mp4"]["id"], one["b.mp4"]["id"]) == (other["b.mp4"]["id"], other["a.mp4"]["id"])
+
+
+CODECS = {
+    "flv": "flv", "wmv": "wmv2", "asf": "wmv2", "mpeg": "mpeg2video", "vob": "mpeg2video", "3gp": "libx264",
+    "ogv": "libvpx", "mxf": "mpeg2video", "f4v": "libx264", "mts": "libx264", "m2v": "mpeg2video", "qt": "libx264",
+}  # fmt: skip
+FORMATS = {"mts": "mpegts", "qt": "mov"}
+
+
+@pytest.mark.parametrize("extension", CODECS)
+def test_every_usual_extension_of_videos_is_taken_in_and_read(tmp_path, extension):
+    name = tmp_path / f"a.{extension}"
+    made = ["-f", FORMATS[extension]] if extension in FORMATS else []
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=1", "-c:v", CODECS[extension], *made, name)
+    (row,) = list_videos.listing(tmp_path, sources.found(tmp_path), tmp_path / "memo.csv")[0]
+    assert row["kind"] == "video"
+    video = Scanned(name, tmp_path).video
+    assert (video["width"], video["height"]) == ("320", "180")
+    assert int(video["num_frames"]) in range(24, 27)
+
+
+@pytest.mark.parametrize(("extension", "kind"), [
+    ("jfif", "JPEG"), ("jpe", "JPEG"), ("avif", "AVIF"), ("jp2", "JPEG2000"), ("pnm", "PPM"), ("pbm", "PPM"),
+])  # fmt: skip
+def test_every_usual_extension_of_images_is_taken_in_and_read(tmp_path, extension, kind):
+    name = tmp_path / f"a.{extension}"
+    Image.new("1" if extension == "pbm" else "RGB", (320, 180)).save(name, format=kind)
+    (row,) = list_videos.listing(tmp_path, sources.found(tmp_path), tmp_path / "memo.csv")[0]
+    assert row["kind"] == "image"
+    video = Scanned(name, tmp_path).video
+    assert (video["width"], video["height"], video["num_frames"]) == ("320", "180", "1")
 
 
 @pytest.mark.parametrize(("make", "message"), [

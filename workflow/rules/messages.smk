@@ -3,7 +3,7 @@ import atexit
 
 
 onstart:
-    sources.require(config["videos"])
+    sources.require(config["videos"], pipeline.results)
 
 
 onsuccess:

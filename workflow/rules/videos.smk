@@ -6,6 +6,7 @@ rule list_videos:
     output:
         listing="<results>/tables/listing.csv",
         rejects="<results>/work/rejects/list_videos.csv",
+        ignored="<results>/tables/ignored.csv",
     log:
         "<results>/logs/list_videos.log",
     benchmark:
@@ -16,11 +17,13 @@ rule list_videos:
         code=fingerprint("list_videos"),
         videos=config["videos"],
         memo=f"{pipeline.results}/memo/list_videos",
+        results=lambda wildcards: pipeline.results,
         # Lazy, so that the folder is read once per run and not by every job that parses this file.
-        state=lambda wildcards: sources.state(config["videos"]),
+        state=lambda wildcards: sources.state(config["videos"], pipeline.results),
     shell:
         "python workflow/scripts/list_videos.py --videos {params.videos:q} --memo {params.memo:q}"
-        " --out {output.listing:q} --rejects {output.rejects:q} > {log:q} 2>&1"
+        " --out {output.listing:q} --rejects {output.rejects:q}"
+        " --ignored {output.ignored:q} --results {params.results:q} > {log:q} 2>&1"
 
 
 # scripts/plan.py: the shards of tables/listing.csv

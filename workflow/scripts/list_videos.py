@@ -1,22 +1,27 @@
 """List the videos and images of a folder, or those that a CSV names in its column `path`, each with its identity.
 
-Example: python workflow/scripts/list_videos.py --videos footage --out listing.csv --rejects rejects.csv --memo memo
+Example: python workflow/scripts/list_videos.py --videos footage --out listing.csv --rejects rejects.csv \\
+             --ignored ignored.csv --memo memo
 """
 
 import argparse
 import contextlib
 import filecmp
 import hashlib
+import os
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from stat import S_ISREG
 
 from clipmill.engine import tables, vouch
 from clipmill.engine.rejects import TABLE, rejected
 from clipmill.engine.shown import CONTROL, shown
-from clipmill.videos.sources import COLUMNS, IMAGES, files, root_of
+from clipmill.videos.sources import COLUMNS, IMAGES, Found, found, root_of
 
+IGNORED = ("extension", "reason", "files", "bytes", "example")
+"""The columns of the table of files that are only counted."""
 SAMPLE = 64 * 1024
 """Bytes that are read at each of a file's head, middle and tail."""
 
@@ -27,40 +32,80 @@ def main() -> None:
     parser.add_argument("--videos", type=Path, required=True, help="folder, or CSV with a column `path`")
     parser.add_argument("--out", type=Path, required=True, help="the listing to write")
     parser.add_argument("--rejects", type=Path, required=True, help="the table of rejects to write")
+    parser.add_argument("--ignored", type=Path, help="the table to write of files that are only counted")
+    parser.add_argument("--results", type=Path, help="folder of results, which is left out")
     parser.add_argument("--memo", type=Path, required=True, help="folder that remembers identities by name, size, time")
     args = parser.parse_args()
     root = root_of(args.videos)
-    rows, rejects = listing(root, files(args.videos), args.memo / "files.csv")
+    everything = found(args.videos, args.results)
+    rows, rejects = listing(root, everything, args.memo / "files.csv")
+    left_out = ignored(root, everything)
     if not rows and not rejects:
         sys.exit(f"{args.videos}: no video or image in it (see `videos` in config/README.md for the extensions taken)")
     tables.write(args.out, COLUMNS, rows)
     tables.write(args.rejects, TABLE, rejects)
+    if args.ignored:
+        tables.write(args.ignored, IGNORED, left_out)
+    for row in left_out:
+        shown = row["extension"] or "no extension"
+        print(f"ignored: {row['files']} x {shown} ({row['reason']}), such as {row['example']}", file=sys.stderr)
     print(f"list_videos: {len(rows)} files taken in, {len(rejects)} rejects", file=sys.stderr)
 
 
-def listing(root: Path, relpaths: Iterator[str], memo: Path) -> tuple[list[dict], list[dict]]:
-    """(rows, rejects), sorted by id, of the files at `relpaths` under `root`."""
+def listing(root: Path, everything: Iterable[Found], memo: Path) -> tuple[list[dict], list[dict]]:
+    """(rows, rejects), sorted by id, of what was found under `root`."""
     remembered = recalled(memo)
-    rows, rejects, seen = {}, [], []
-    for relpath in relpaths:
-        try:
-            relpath.encode()
-        except UnicodeEncodeError:
-            name = relpath.encode(errors="surrogateescape").decode(errors="backslashreplace")
-            rejects.append(reject("", shown(name), "name is not UTF-8", "rename the file"))
+    seen, rejects = [], []
+    for one in everything:
+        name = as_text(one.relpath)
+        if one.ignored:
             continue
-        if CONTROL.search(relpath):
-            rejects.append(reject("", shown(relpath), "name holds control characters", "rename the file"))
             continue
-        try:
-            row = identified(root, relpath, remembered)
-        except OSError as error:
-            rejects.append(reject("", relpath, "cannot be read", str(error)))
-            continue
-        seen.append(row)
-        add(root, row, rows, rejects)
+        if not is_text(one.relpath):
+            rejects.append(reject("", name, "name is not UTF-8", "rename the file"))
+        elif CONTROL.search(one.relpath):
+            rejects.append(reject("", name, "name holds control characters", "rename the file"))
+        elif one.reason:
+            rejects.append(reject("", name, one.reason, one.detail))
+        else:
+            try:
+                seen.append(identified(root, one.relpath, remembered))
+            except OSError as error:
+                rejects.append(reject("", one.relpath, "cannot be read", str(error)))
     tables.write(memo, ("relpath", "id", "bytes", "mtime"), sorted(seen, key=lambda row: row["relpath"]))
-    return [rows[key] for key in sorted(rows)], sorted(rejects, key=lambda row: (row["id"], row["relpath"]))
+    rows, duplicates = told_apart(seen)
+    return rows, sorted(rejects + duplicates, key=lambda row: (row["id"], row["relpath"]))
+
+
+def is_text(name: str) -> bool:
+    """Whether a file's name is UTF-8."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
+def as_text(name: str) -> str:
+    """A file's name as tables and logs hold it: bytes that are not UTF-8 and control characters are spelled out."""
+    return shown(name.encode(errors="surrogateescape").decode(errors="backslashreplace"))
+
+
+def ignored(root: Path, everything: Iterable[Found]) -> list[dict]:
+    """A row per extension and reason of what is left out: how many files, their bytes, and one of them."""
+    files, sizes, examples = Counter(), Counter(), {}
+    for one in everything:
+        if one.ignored:
+            key = (as_text(Path(one.relpath).suffix.lower()), one.ignored)
+            files[key] += 1
+            sizes[key] += size_of(root / one.relpath)
+            examples.setdefault(key, as_text(one.relpath))
+    return [dict(zip(IGNORED, (*key, files[key], sizes[key], examples[key]), strict=True)) for key in sorted(files)]
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file; none for a folder or what is not there."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return 0
+    return status.st_size if S_ISREG(status.st_mode) else 0
 
 
 def recalled(memo: Path) -> dict[str, dict]:
@@ -95,17 +140,29 @@ def identity(path: Path, size: int) -> str:
     return hasher.hexdigest()
 
 
-def add(root: Path, row: dict, rows: dict[str, dict], rejects: list[dict]) -> None:
-    """Take a file in, unless its content is known; a different file of the same id gets an id over all bytes."""
-    other = rows.get(row["id"])
-    if other and not filecmp.cmp(row["path"], other["path"], shallow=False):
-        with open(row["path"], "rb") as file:
-            row["id"] = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
-        other = rows.get(row["id"])
-    if other:
-        rejects.append(reject(row["id"], row["relpath"], "duplicate", f"duplicate of {other['relpath']}"))
-    else:
-        rows[row["id"]] = row
+def told_apart(seen: list[dict]) -> tuple[list[dict], list[dict]]:
+    """(rows sorted by id, rejects): the first file of each content is taken in, later ones are duplicates.
+
+    Where different files have the same samples, each gets an id over all its bytes, whatever their order.
+    """
+    alike: dict[str, list[dict]] = {}
+    for row in seen:
+        alike.setdefault(row["id"], []).append(row)
+    rows, duplicates = {}, []
+    for same in alike.values():
+        if any(not filecmp.cmp(same[0]["path"], row["path"], shallow=False) for row in same[1:]):
+            same = [{**row, "id": full_identity(row["path"])} for row in same]
+        for row in same:
+            first = rows.setdefault(row["id"], row)
+            if first is not row:
+                duplicates.append(reject(row["id"], row["relpath"], "duplicate", f"duplicate of {first['relpath']}"))
+    return [rows[key] for key in sorted(rows)], duplicates
+
+
+def full_identity(path: str) -> str:
+    """16 hex digits of BLAKE2b over all bytes of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
 
 
 def reject(identity: str, relpath: str, reason: str, detail: str) -> dict:

@@ -144,6 +144,9 @@ def _contradictions(config: dict, schema: dict) -> Iterator[str]:
             f"so that pieces of a long scene would be too short"
         )
     yield from credentials.mistakes(config)
+    videos, results = Path(config["videos"]).resolve(), Path(config["results"]).resolve()
+    if videos.suffix.lower() != ".csv" and videos.is_relative_to(results):
+        yield f"videos: {config['videos']} lies in results ({config['results']}); results may lie in videos only"
     server = config["caption"]["server"]
     if server["url"] and not server["model"]:
         yield "caption.server.model: null is wrong; with caption.server.url it must name the server's model"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from clipmill.engine import accounts, vouch
+from clipmill.engine import accounts, tables, vouch
 
 TABLES = {
     "files": "tables/listing.csv",
@@ -44,6 +44,7 @@ def account(results: Path, models: dict, configuration: dict, current: dict) -> 
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "counts": found,
         "rejects": rejects(results / "rejects.csv"),
+        "ignored": ignored(results / "tables/ignored.csv"),
         "stages": stages(results, found["pairs"]),
         "models": models,
         "software": {"python": platform.python_version(), **versions()},
@@ -71,6 +72,11 @@ def rejects(path: Path) -> list[dict]:
     rows = pd.concat(parts).groupby(level=["stage", "reason"]).sum().rename("rows").reset_index()
     rows = rows.sort_values(["stage", "rows", "reason"], ascending=[True, False, True])
     return [{"stage": row.stage, "reason": row.reason, "rows": int(row.rows)} for row in rows.itertuples()]
+
+
+def ignored(path: Path) -> list[dict]:
+    """What the listing left out: `extension`, `reason`, `files`, `bytes` and an `example`."""
+    return [{**row, "files": int(row["files"]), "bytes": int(row["bytes"])} for row in tables.read(path)]
 
 
 def stages(results: Path, pairs: int) -> dict[str, dict]:
@@ -122,6 +128,8 @@ def text(account: dict, results: Path) -> str:
     if account["rejects"]:
         lines += ["", "Rejects"]
         lines += [f"  {reject['rows']:>7}  {reject['stage']}: {reject['reason']}" for reject in account["rejects"]]
+    if account["ignored"]:
+        lines += ["", ignored_line(account["ignored"])]
     heads = ("computed", "remembered", "job s", "CPU-hours", "GPU-hours", "s per pair")
     lines += ["", f"{'Cost of all runs':<18} " + " ".join(f"{head:>10}" for head in heads)]
     for rule, record in sorted(account["stages"].items(), key=lambda item: -item[1]["seconds"]):
@@ -130,6 +138,12 @@ def text(account: dict, results: Path) -> str:
     lines += ["", f"Pairs    {results / 'meta.csv'}", f"Clips    {results / 'clips'}/"]
     lines += [f"Rejects  {results / 'rejects.csv'}", f"Tables   {results / 'tables'}/"]
     return "\n".join([*lines, f"Account  {results / 'run.json'}", ""])
+
+
+def ignored_line(rows: list[dict]) -> str:
+    """What was left out, in a line: "Ignored 12 files: 10 .txt, 2 .srt"."""
+    shown = [f"{row['files']} {row['extension'] or 'without extension'}" for row in rows]
+    return f"Ignored {sum(row['files'] for row in rows)} files: {', '.join(shown)} (tables/ignored.csv says why)"
 
 
 def _cells(record: dict) -> list[str]:

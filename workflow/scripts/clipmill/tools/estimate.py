@@ -71,8 +71,8 @@ def items(pipeline: Pipeline, phase: str) -> list[dict] | None:
     root = sources.root_of(videos)
     return [
         {"id": name, "path": str(root / name), "kind": kind}
-        for name in sources.files(videos)
-        for kind in ["video" if Path(name).suffix.lower() in sources.VIDEOS else "image"]
+        for name in sources.files(videos, pipeline.results)
+        for kind in ["image" if Path(name).suffix.lower() in sources.IMAGES else "video"]
     ]
 
 
