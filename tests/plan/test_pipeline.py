@@ -78,6 +78,53 @@ def test_a_key_concerns_its_own_rules_memos_and_no_others(key):
         assert forgotten == (set() if speed else concerned(key))
 
 
+def after(key: str) -> tuple[Pipeline, Pipeline]:
+    """The pipeline before and after another value of a key."""
+    path, value, _ = KEYS[key]
+    before = pipeline()
+    changed = copy.deepcopy(before.config)
+    block = changed
+    for name in path[:-1]:
+        block = block[name]
+    block[path[-1]] = value
+    return before, Pipeline(changed, SCHEMA_READ)
+
+
+def running(mill: Pipeline) -> dict[str, object]:
+    """What makes Snakemake run each rule again: its params, and the places of its tables."""
+    rules = {
+        name: (mill.table(name), mill.params(name) if rule.remembers else mill.selection(name))
+        for name, rule in mill.rules.items()
+        if rule.enabled
+    }
+    plans = {f"plan_{phase}": mill.plan(phase) for phase in PHASES}
+    return (
+        rules | plans | {"fetch_models": (mill.models(), mill.config["models"]), "list_videos": mill.config["videos"]}
+    )
+
+
+def said(names) -> str:
+    return ", ".join(f"`{script_of(name) or name}`" for name in names) or "-"
+
+
+def rerun_row(key: str) -> str:
+    """The row of docs/reruns.md about a key."""
+    if key == "results":
+        return "| `results` | everything, in the new folder | every rule |"
+    before, changed = after(key)
+    old, new = running(before), running(changed)
+    steps = [name for phase in PHASES for name in changed.steps(phase)]
+    known = {before.memo(name) for phase in PHASES for name in before.steps(phase)}
+    computes = [name for name in steps if changed.memo(name) not in known]
+    runs = [name for name in new if new[name] != old.get(name) and name not in computes]
+    return f"| `{key}` | {said(computes)} | {said(runs)} |"
+
+
+def test_the_manual_says_for_each_key_what_runs_again():
+    lines = (ROOT / "docs/reruns.md").read_text().splitlines()
+    assert [line for line in lines if line.startswith("| `")] == [rerun_row(key) for key in KEYS]
+
+
 def test_rules_of_the_last_phase_read_each_other_in_turn():
     mill = pipeline()
     chain = [name for name in mill.rules if name.startswith("captions.")]
@@ -118,7 +165,7 @@ def test_cutting_first_shares_the_memo_of_cutting_last():
 
 def test_a_command_names_its_script_and_survives_any_path():
     words = shlex.split(pipeline(videos="my 'odd' videos", results="a b/").params("clips.score_flow")["command"])
-    assert words[0] == "workflow/scripts/score_flow.py"
+    assert words[0] == "$CLIPMILL_WORKFLOW/scripts/score_flow.py"
     given = dict(zip(words[1::2], words[2::2], strict=True))
     assert given["--videos"] == "my 'odd' videos"
     assert given["--results"] == "a b"

@@ -16,9 +16,9 @@ checkpoint plan_captions:
     resources:
         devices=1,
     params:
-        **pipeline.plan("captions"),
+        **literal(pipeline.plan("captions")),
     shell:
-        "python workflow/scripts/plan.py --table {input.table:q} --manifest {output.manifest:q} {params.options}"
+        'python "$CLIPMILL_WORKFLOW"/scripts/plan.py --table {input.table:q} --manifest {output.manifest:q} {params.options}'
         " --devices {resources.devices} > {log:q} 2>&1"
 
 
@@ -37,9 +37,9 @@ rule caption_clips:
         gpu=0,
         ranks=1,
     params:
-        **pipeline.params("captions.caption_clips"),
+        **literal(pipeline.params("captions.caption_clips")),
     shell:
-        "exec python workflow/scripts/launch.py --gpus {resources.gpu} --ranks {resources.ranks} --threads {threads}"
+        'exec python "$CLIPMILL_WORKFLOW"/scripts/launch.py --gpus {resources.gpu} --ranks {resources.ranks} --threads {threads}'
         " {params.command} --table {input.table:q} --models {input.models:q} --out {output:q} > {log:q} 2>&1"
 
 
@@ -54,7 +54,7 @@ use rule caption_clips as clean_captions with:
     log:
         "<results>/logs/captions.clean_captions/{shard}.log",
     params:
-        **pipeline.params("captions.clean_captions"),
+        **literal(pipeline.params("captions.clean_captions")),
 
 
 # scripts/score_match.py: column match
@@ -68,7 +68,7 @@ use rule caption_clips as score_match with:
     log:
         "<results>/logs/captions.score_match/{shard}.log",
     params:
-        **pipeline.params("captions.score_match"),
+        **literal(pipeline.params("captions.score_match")),
 
 
 # scripts/select_pairs.py: applies the threshold of match
@@ -82,9 +82,9 @@ rule select_pairs:
         "<results>/logs/captions.select_pairs/{shard}.log",
     threads: 1
     params:
-        **pipeline.selection("captions.select_pairs"),
+        **literal(pipeline.selection("captions.select_pairs")),
     shell:
-        "python workflow/scripts/select_pairs.py --table {input.table:q} --out {output:q}"
+        'python "$CLIPMILL_WORKFLOW"/scripts/select_pairs.py --table {input.table:q} --out {output:q}'
         " --select {params.thresholds:q} > {log:q} 2>&1"
 
 
@@ -99,7 +99,7 @@ rule label_camera:
         "<results>/logs/captions.label_camera/{shard}.log",
     threads: 1
     params:
-        **pipeline.params("captions.label_camera"),
+        **literal(pipeline.params("captions.label_camera")),
     shell:
         "exec python {params.command} --table {input.table:q} --out {output:q} --threads {threads} > {log:q} 2>&1"
 
@@ -114,7 +114,7 @@ use rule label_camera as cut_clips with:
     log:
         "<results>/logs/captions.cut_clips/{shard}.log",
     params:
-        **pipeline.params("captions.cut_clips"),
+        **literal(pipeline.params("captions.cut_clips")),
 
 
 # scripts/gather_captions.py: tables/captions.csv, meta.csv and rejects.csv
@@ -140,6 +140,6 @@ rule gather_captions:
     params:
         code=fingerprint("gather_captions"),
     shell:
-        "python workflow/scripts/gather_captions.py --selected {input.selected:q} --shards {input.shards:q}"
+        'python "$CLIPMILL_WORKFLOW"/scripts/gather_captions.py --selected {input.selected:q} --shards {input.shards:q}'
         " --rejected {input.rejected:q} --captions {output.captions:q} --meta {output.meta:q}"
         " --rejects {output.rejects:q} > {log:q} 2>&1"

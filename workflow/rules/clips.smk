@@ -16,9 +16,9 @@ checkpoint plan_clips:
     resources:
         devices=1,
     params:
-        **pipeline.plan("clips"),
+        **literal(pipeline.plan("clips")),
     shell:
-        "python workflow/scripts/plan.py --table {input.table:q} --manifest {output.manifest:q} {params.options}"
+        'python "$CLIPMILL_WORKFLOW"/scripts/plan.py --table {input.table:q} --manifest {output.manifest:q} {params.options}'
         " --devices {resources.devices} > {log:q} 2>&1"
 
 
@@ -37,9 +37,9 @@ rule score_aesthetic:
         gpu=0,
         ranks=1,
     params:
-        **pipeline.params("clips.score_aesthetic"),
+        **literal(pipeline.params("clips.score_aesthetic")),
     shell:
-        "exec python workflow/scripts/launch.py --gpus {resources.gpu} --ranks {resources.ranks} --threads {threads}"
+        'exec python "$CLIPMILL_WORKFLOW"/scripts/launch.py --gpus {resources.gpu} --ranks {resources.ranks} --threads {threads}'
         " {params.command} --table {input.table:q} --models {input.models:q} --out {output:q} > {log:q} 2>&1"
 
 
@@ -50,7 +50,7 @@ use rule score_aesthetic as score_flow with:
     log:
         "<results>/logs/clips.score_flow/{shard}.log",
     params:
-        **pipeline.params("clips.score_flow"),
+        **literal(pipeline.params("clips.score_flow")),
 
 
 # scripts/score_ocr.py: columns ocr and ocr_area
@@ -60,7 +60,7 @@ use rule score_aesthetic as score_ocr with:
     log:
         "<results>/logs/clips.score_ocr/{shard}.log",
     params:
-        **pipeline.params("clips.score_ocr"),
+        **literal(pipeline.params("clips.score_ocr")),
 
 
 # scripts/select_clips.py: joins the scores and applies the thresholds
@@ -75,9 +75,9 @@ rule select_clips:
         "<results>/logs/clips.select_clips/{shard}.log",
     threads: 1
     params:
-        **pipeline.selection("clips.select_clips"),
+        **literal(pipeline.selection("clips.select_clips")),
     shell:
-        "python workflow/scripts/select_clips.py --table {input.table:q} --scores {input.scores:q} --out {output:q}"
+        'python "$CLIPMILL_WORKFLOW"/scripts/select_clips.py --table {input.table:q} --scores {input.scores:q} --out {output:q}'
         " --select {params.thresholds:q} > {log:q} 2>&1"
 
 
@@ -93,7 +93,7 @@ rule cut_clips_first:
         "<results>/logs/clips.cut_clips/{shard}.log",
     threads: 1
     params:
-        **pipeline.params("clips.cut_clips"),
+        **literal(pipeline.params("clips.cut_clips")),
     shell:
         "exec python {params.command} --table {input.table:q} --out {output:q} --threads {threads} > {log:q} 2>&1"
 
@@ -117,5 +117,5 @@ rule gather_clips:
     params:
         code=fingerprint("gather_clips"),
     shell:
-        "python workflow/scripts/gather_clips.py --clips {input.clips:q} --shards {input.shards:q}"
+        'python "$CLIPMILL_WORKFLOW"/scripts/gather_clips.py --clips {input.clips:q} --shards {input.shards:q}'
         " --scores {output.scores:q} --selected {output.selected:q} --rejects {output.rejects:q} > {log:q} 2>&1"

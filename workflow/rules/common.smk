@@ -8,6 +8,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 # `python` in a rule is the one that runs Snakemake, whether or not its environment is activated.
 os.environ |= {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])}
+# Rules find their scripts by it, from whatever folder Snakemake is called.
+os.environ |= {"CLIPMILL_WORKFLOW": str(workflow.basedir)}
 
 from clipmill.engine import tables, weights
 from clipmill.engine.fingerprints import fingerprint
@@ -52,6 +54,11 @@ def after_check(wildcards):
     """Input function of no files, for a rule that is asked for first."""
     checked()
     return []
+
+
+def literal(values={}, **more):
+    """Params whose braces are text: as plain values, Snakemake would take `{...}` in a path or prompt for a wildcard."""
+    return {name: lambda wildcards, value=value: value for name, value in (values | more).items()}
 
 
 def shards(*names):

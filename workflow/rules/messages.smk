@@ -1,9 +1,21 @@
-# What a run says at its start, at its end, and after a dry run.
+# What a run says before it starts, at its end, where a job failed, and after a dry run.
 import atexit
+
+from clipmill.plan import places
+from clipmill.tools.failures import Failures
+from snakemake.logging import logger
+
+failures = Failures()
+logger.addFilter(failures)
+places.require_folder(pipeline.results)
 
 
 onstart:
-    sources.require(config["videos"], pipeline.results)
+    places.require(config)
+
+
+onerror:
+    print(failures.text(), file=sys.stderr)
 
 
 onsuccess:
@@ -21,11 +33,16 @@ def resource(name, rule):
 
 
 def estimate():
-    """After a dry run, print what is still to do and what it would cost."""
+    """After a dry run, print what is still to do and what it would cost, or why a run would not start."""
     if workflow.dryrun:
         from clipmill.tools import estimate
 
-        print(estimate.text(pipeline, resource), flush=True)
+        try:
+            places.require(config)
+            print(estimate.text(pipeline, resource), flush=True)
+        except SystemExit as error:
+            print(error, file=sys.stderr, flush=True)
+            os._exit(1)  # nothing else sets the status of a process that is ending
 
 
 # Snakemake has no hook for the end of a dry run.

@@ -12,11 +12,10 @@ rule fetch_models:
     localrule: True
     threads: 1
     params:
+        **literal(models=config["models"], needs=json.dumps(pipeline.models())),
         code=fingerprint("fetch_models"),
-        models=config["models"],
-        needs=json.dumps(pipeline.models()),
         # Lazy: it notices replaced weights of a local folder, and is evaluated once per run.
         state=lambda wildcards: weights.state(pipeline.models()),
     shell:
-        "python workflow/scripts/fetch_models.py --models {params.models:q} --settings {params.needs:q} --out {output:q}"
+        'python "$CLIPMILL_WORKFLOW"/scripts/fetch_models.py --models {params.models:q} --settings {params.needs:q} --out {output:q}'
         " > {log:q} 2>&1"

@@ -20,10 +20,9 @@ rule summarize:
     localrule: True
     threads: 1
     params:
+        **literal(configuration=json.dumps(config), current=json.dumps(pipeline.folders_in_use())),
         code=fingerprint("summarize"),
-        configuration=json.dumps(config),
-        current=json.dumps(pipeline.folders_in_use()),
         results=lambda wildcards, output: os.path.dirname(output[0]),
     shell:
-        "python workflow/scripts/summarize.py --results {params.results:q} --models {input.models:q}"
+        'python "$CLIPMILL_WORKFLOW"/scripts/summarize.py --results {params.results:q} --models {input.models:q}'
         " --configuration {params.configuration:q} --current {params.current:q} --out {output:q} > {log:q} 2>&1"

@@ -14,14 +14,12 @@ rule list_videos:
     localrule: True
     threads: 1
     params:
+        **literal(videos=config["videos"], memo=f"{pipeline.results}/memo/list_videos", results=pipeline.results),
         code=fingerprint("list_videos"),
-        videos=config["videos"],
-        memo=f"{pipeline.results}/memo/list_videos",
-        results=lambda wildcards: pipeline.results,
         # Lazy, so that the folder is read once per run and not by every job that parses this file.
         state=lambda wildcards: sources.state(config["videos"], pipeline.results),
     shell:
-        "python workflow/scripts/list_videos.py --videos {params.videos:q} --memo {params.memo:q}"
+        'python "$CLIPMILL_WORKFLOW"/scripts/list_videos.py --videos {params.videos:q} --memo {params.memo:q}'
         " --out {output.listing:q} --rejects {output.rejects:q}"
         " --ignored {output.ignored:q} --results {params.results:q} > {log:q} 2>&1"
 
@@ -42,9 +40,9 @@ checkpoint plan_videos:
     resources:
         devices=1,
     params:
-        **pipeline.plan("videos"),
+        **literal(pipeline.plan("videos")),
     shell:
-        "python workflow/scripts/plan.py --table {input.table:q} --manifest {output.manifest:q} {params.options}"
+        'python "$CLIPMILL_WORKFLOW"/scripts/plan.py --table {input.table:q} --manifest {output.manifest:q} {params.options}'
         " --devices {resources.devices} > {log:q} 2>&1"
 
 
@@ -60,7 +58,7 @@ rule scan_videos:
         "<results>/logs/videos.scan_videos/{shard}.log",
     threads: 1
     params:
-        **pipeline.params("videos.scan_videos"),
+        **literal(pipeline.params("videos.scan_videos")),
     shell:
         "exec python {params.command} --table {input.table:q} --out {output:q} --threads {threads} > {log:q} 2>&1"
 
@@ -84,5 +82,5 @@ rule gather_videos:
     params:
         code=fingerprint("gather_videos"),
     shell:
-        "python workflow/scripts/gather_videos.py --listing {input.listing:q} --shards {input.shards:q}"
+        'python "$CLIPMILL_WORKFLOW"/scripts/gather_videos.py --listing {input.listing:q} --shards {input.shards:q}'
         " --videos {output.videos:q} --clips {output.clips:q} --rejects {output.rejects:q} > {log:q} 2>&1"

@@ -12,6 +12,7 @@ from pathlib import Path
 from clipmill.captions.prompts import wording
 from clipmill.plan import credentials, messages
 
+PATTERN = set("{}<>")
 NULL = {"", "~", "null", "none"}
 TRUE, FALSE = {"true", "yes", "on"}, {"false", "no", "off"}
 
@@ -126,7 +127,9 @@ def _number(text: str) -> float | str:
 
 
 def _contradictions(config: dict, schema: dict) -> Iterator[str]:
-    """Keys that are right alone and wrong together."""
+    """What a schema cannot say: keys that are wrong together, and paths that Snakemake would read as patterns."""
+    if PATTERN.intersection(config["results"]):
+        yield f"results: {config['results']!r} is wrong; Snakemake reads the characters {{ }} < > in it as its own"
     for column, limits in config["select"].items():
         low, high = limits["min"], limits["max"]
         if low is not None and high is not None and low > high:

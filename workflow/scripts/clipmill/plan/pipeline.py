@@ -124,7 +124,10 @@ class Pipeline:
         return [self.table(other) for other in self.rules[name].reads]
 
     def params(self, name: str) -> dict[str, str]:
-        """`code` and `command` of a rule: its script with what its result depends on, and where its data is."""
+        """`code` and `command` of a rule: its script with what its result depends on, and where its data is.
+
+        The command is for a shell in which `CLIPMILL_WORKFLOW` names the folder workflow/.
+        """
         rule, script = self.rules[name], script_of(name)
         places = {
             "memo": self.memo(name),
@@ -139,7 +142,7 @@ class Pipeline:
         options = (text for option, value in given.items() for text in (f"--{option}", str(value)))
         return {
             "code": fingerprint(script, rule.model),
-            "command": shlex.join([f"workflow/scripts/{script}.py", *options]),
+            "command": f'"$CLIPMILL_WORKFLOW"/scripts/{script}.py {shlex.join(options)}',
         }
 
     def selection(self, name: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Estimates what is still to do: items, jobs, GPU-hours and CPU-hours by rule. A dry run ends with it.
 
 Rates are those of the finished jobs of this results folder, where there are any, otherwise the shipped ones (costs.py).
-Where a phase's table does not exist yet, 1000 clips of eight seconds at 720p are counted in its place.
+Where a phase's items are not known before an earlier rule has run, 1000 clips of eight seconds at 720p stand for them.
 """
 
 from collections.abc import Callable
@@ -9,14 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from clipmill.engine import accounts, tables
-from clipmill.engine.memo import Memo
+from clipmill.engine import accounts
 from clipmill.plan import costs
 from clipmill.plan.pipeline import PHASES, Pipeline, script_of
-from clipmill.videos import sources
+from clipmill.tools.forecast import Forecast
 
-TABLES = {"videos": "listing", "clips": "clips", "captions": "selected"}
-"""The table that each phase divides into shards."""
 TYPICAL = {"id": "", "num_frames": "200", "fps": "25", "resolution": str(1280 * 720)}
 """A clip of eight seconds at 720p."""
 SAMPLED_VIDEOS = 50
@@ -29,17 +26,18 @@ def text(pipeline: Pipeline, resource: Callable[[str, str], int]) -> str:
 
     `resource` gives a rule's resource as the profile has it, by names: `resource("gpu", "score_flow")`.
     """
-    measured = rates(Path(pipeline.results))
-    lines, rows = [], []
+    forecast, measured = Forecast(pipeline), rates(Path(pipeline.results))
+    files = ", ".join(f"{count} {kind}" for kind, count in forecast.changes.items() if count)
+    lines, rows = [f"  files: {files}"] if files else [], []
     for phase in PHASES:
-        known = items(pipeline, phase)
-        if known is None:
-            lines.append("  their number is not known until the rules above have run; per 1000 clips:")
-        phase_rows = of_phase(pipeline, phase, known, resource, measured)
+        if forecast.rows[phase] is None:
+            first = forecast.waits.get(phase, "the rules above")
+            lines.append(f"  not known before {first} has run; per 1000 clips:")
+        phase_rows = of_phase(forecast, phase, resource, measured)
         lines += [_line(row) for row in phase_rows]
         rows += phase_rows
     if all(row["missing"] == 0 for row in rows):
-        return "No item is left to compute."
+        return "\n".join([*lines[: bool(files)], "No item is left to compute."])
     sums = pd.DataFrame([row for row in rows if row["jobs"] is not None], columns=HOURS).sum()
     heads = ("items", "remembered", "jobs", "GPU-hours", "CPU-hours", "job-hours")
     return "\n".join([
@@ -60,30 +58,12 @@ def rates(results: Path) -> pd.DataFrame:
     return per_item.set_axis(HOURS, axis=1)
 
 
-def items(pipeline: Pipeline, phase: str) -> list[dict] | None:
-    """The rows that a phase works on; None where they are not known yet."""
-    path = Path(pipeline.results) / "tables" / f"{TABLES[phase]}.csv"
-    if path.exists():
-        return list(tables.read(path))
-    if phase != "videos":
-        return None
-    videos = pipeline.config["videos"]
-    root = sources.root_of(videos)
-    return [
-        {"id": name, "path": str(root / name), "kind": kind}
-        for name in sources.files(videos, pipeline.results)
-        for kind in ["image" if Path(name).suffix.lower() in sources.IMAGES else "video"]
-    ]
-
-
-def of_phase(
-    pipeline: Pipeline, phase: str, known: list[dict] | None, resource: Callable, measured: pd.DataFrame
-) -> list[dict]:
+def of_phase(forecast: Forecast, phase: str, resource: Callable, measured: pd.DataFrame) -> list[dict]:
     """A row per step of a phase: `rule`, `missing`, `remembered` and `jobs` (None where not known), its hours, and
     whether their rate was `measured`."""
-    limits, rows = pipeline.config["shards"], []
-    names = pipeline.steps(phase)
-    missing = {name: [TYPICAL] * 1000 if known is None else _missing(known, pipeline.memo(name)) for name in names}
+    known, limits, rows = forecast.rows[phase], forecast.pipeline.config["shards"], []
+    names = forecast.pipeline.steps(phase)
+    missing = {name: [TYPICAL] * 1000 if known is None else forecast.missing[name] for name in names}
     work = {name: shipped(script_of(name), missing[name]) / 3600 for name in names}
     devices = max(1, resource("devices", f"plan_{phase}"))
     shards = max(1, min(limits["max"], round(max(work.values()) * 60 / limits["minutes"] / devices + 0.5)))
@@ -108,11 +88,6 @@ def shipped(step: str, rows: list[dict]) -> float:
     """The likely seconds of these items by the shipped rates, from a sample of them where each must be opened."""
     some = rows[:: max(1, len(rows) // SAMPLED_VIDEOS)] if step == "scan_videos" else rows
     return sum(costs.seconds(step, row) for row in some) * len(rows) / max(1, len(some))
-
-
-def _missing(rows: list[dict], memo: str) -> list[dict]:
-    known = Memo(memo, ()).ids()
-    return [row for row in rows if row["id"] not in known]
 
 
 def _line(row: dict) -> str:

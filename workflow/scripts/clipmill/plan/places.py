@@ -1,0 +1,30 @@
+"""The folders of a run, checked before it starts and by a dry run. Mistakes are SystemExit with a plain message."""
+
+import tempfile
+from pathlib import Path
+
+from clipmill.videos import sources
+
+REMEDY = "Set `results` in the configuration or --config results=DIR"
+
+
+def require(config: dict) -> None:
+    """End where there is nothing to take in, or where the results cannot be written. Leaves nothing behind."""
+    sources.require(config["videos"], config["results"])
+    results = Path(config["results"])
+    try:
+        with tempfile.TemporaryFile(dir=nearest(results)):
+            pass
+    except OSError as error:
+        raise SystemExit(f"{results}: the results cannot be written: {error.strerror}. {REMEDY}") from error
+
+
+def require_folder(results: str | Path) -> None:
+    """End where a file lies in the place of the results or above it."""
+    if (there := nearest(Path(results))).is_file():
+        raise SystemExit(f"{results}: {there} is a file, not a folder. {REMEDY}")
+
+
+def nearest(folder: Path) -> Path:
+    """The folder itself, or the nearest one above it that exists."""
+    return next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())

@@ -1,0 +1,53 @@
+"""Failed jobs on the screen: the rule, the shard and the last lines of its log, in place of a long command line."""
+
+import logging
+from pathlib import Path
+
+LINES = 12
+"""Lines of a log that are shown."""
+TAIL = 16 * 1024
+"""Bytes at a log's end in which they are looked for."""
+LOGS = 5
+"""Logs whose ends are shown; the others are named."""
+
+
+class Failures(logging.Filter):
+    """Takes commands out of Snakemake's messages about failed jobs, and keeps what `text` needs."""
+
+    def __init__(self):
+        super().__init__()
+        self.failed: dict[str, str] = {}
+        """The rule of each failed job, by the path of its log."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Shorten a record about a failed job; leave out the one that only repeats its command."""
+        event = getattr(getattr(record, "event", None), "value", None)
+        if event == "job_error":
+            logs = [log for log in record.log if Path(log).exists()] or list(record.log)
+            self.failed |= dict.fromkeys(logs, record.rule_name)
+            record.shellcmd = None
+        return not (event == "error" and "CalledProcessError" in record.getMessage())
+
+    def text(self) -> str:
+        """The last lines of each failed job's log; of those after the first few, the paths only."""
+        logs = list(self.failed)
+        parts = [f"{self.failed[log]} failed. The end of {log}:\n{tail(Path(log))}" for log in logs[:LOGS]]
+        if logs[LOGS:]:
+            parts.append("\n  ".join(["Other jobs failed, too. Their logs:", *logs[LOGS:]]))
+        return "\n\n".join(["", *parts, ""]) if parts else ""
+
+
+def tail(log: Path) -> str:
+    """The last lines of a log, indented, as a terminal can show them."""
+    try:
+        with open(log, "rb") as file:
+            file.seek(max(0, log.stat().st_size - TAIL))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError as error:
+        lines = [f"cannot be read: {error.strerror}"]
+    return "\n".join(f"  {printable(line)}" for line in lines[-LINES:] or ["(empty)"])
+
+
+def printable(line: str) -> str:
+    """The line with control characters written out, so that none reaches the terminal."""
+    return "".join(letter if letter.isprintable() or letter == "\t" else repr(letter)[1:-1] for letter in line)

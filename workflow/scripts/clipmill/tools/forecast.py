@@ -1,0 +1,120 @@
+"""What each rule would still have to compute, as far as it can be known before a run.
+
+The folder is listed as `list_videos` lists it, with the identities that it remembers. Thresholds are applied to the
+scores at hand. Where a result of an earlier rule is still missing, no number is given, but that rule's name.
+"""
+
+from pathlib import Path
+
+from clipmill.clips.thresholds import failure
+from clipmill.engine import tables
+from clipmill.engine.memo import Memo
+from clipmill.plan.pipeline import PHASES, Pipeline, script_of
+from clipmill.videos import sources
+
+TEXT = ("captions.clean_captions", "captions.score_match")
+"""Rules whose results depend on the text of a caption."""
+
+
+class Forecast:
+    """The items of each phase, and which of them each rule does not remember."""
+
+    def __init__(self, pipeline: Pipeline):
+        self.pipeline, self.results = pipeline, Path(pipeline.results)
+        self.changes: dict[str, int] = {}
+        """How many files are `new`, `changed` and `deleted` since they were last listed; empty before the first run."""
+        self.rows: dict[str, list[dict] | None] = {}
+        """The rows that each phase works on; None where they are not known yet."""
+        self.missing: dict[str, list[dict]] = {}
+        """The rows that each rule does not remember, by the rule's full name, where the phase's rows are known."""
+        self.waits: dict[str, str] = {}
+        """The rule that must run before a phase's rows are known."""
+        for phase in PHASES:
+            self.rows[phase] = rows = getattr(self, phase)()
+            for name in pipeline.steps(phase) if rows is not None else ():
+                held = Memo(pipeline.memo(name), ()).ids()
+                self.missing[name] = [row for row in self.reaching(name, rows) if row["id"] not in held]
+
+    def videos(self) -> list[dict]:
+        """The files that lie there now; one that is new or changed has no id yet."""
+        videos, memo = self.pipeline.config["videos"], self.results / "memo" / "list_videos" / "files.csv"
+        root, known = sources.root_of(videos), {}
+        if memo.exists():
+            known = {row["relpath"]: row for row in tables.read(memo)}
+            self.changes = {"new": 0, "changed": 0, "deleted": 0}
+        rows, seen = {}, set()
+        for relpath in sources.files(videos, self.results):
+            seen.add(relpath)
+            row = {"id": self.identity(root / relpath, known.get(relpath)), "path": str(root / relpath)}
+            row["kind"] = "image" if Path(relpath).suffix.lower() in sources.IMAGES else "video"
+            rows.setdefault(row["id"] or relpath, row)
+        if self.changes:
+            self.changes["deleted"] = len(known.keys() - seen)
+        return list(rows.values())
+
+    def identity(self, path: Path, known: dict | None) -> str:
+        """The remembered id of a file; empty where it must be read first. Counts the file in `changes`."""
+        try:
+            status = path.stat()
+            if known and (known["bytes"], known["mtime"]) == (str(status.st_size), str(status.st_mtime_ns)):
+                return known["id"]
+        except OSError:
+            pass
+        if self.changes:
+            self.changes["changed" if known else "new"] += 1
+        return ""
+
+    def clips(self) -> list[dict] | None:
+        """The clips of the files that lie there now."""
+        table = self.results / "tables" / "clips.csv"
+        if self.waiting("clips", ["videos.scan_videos"]) or not table.exists():
+            return None
+        ids = {row["id"] for row in self.rows["videos"]}
+        return [row for row in tables.read(table) if row["video_id"] in ids]
+
+    def captions(self) -> list[dict] | None:
+        """The clips whose scores pass the thresholds."""
+        rule, table = self.pipeline.rules["clips.select_clips"], self.results / "tables" / "scores.csv"
+        if "clips" in self.waits:
+            self.waits["captions"] = self.waits["clips"]
+        if self.waiting("captions", rule.reads) or not table.exists():
+            return None
+        ids = {row["id"] for row in self.rows["clips"]}
+        rejected = self.rejected({script_of(name) for name in rule.reads})
+        rows = (row for row in tables.read(table) if row["id"] in ids - rejected)
+        return [row for row in rows if passes(row, rule.settings)]
+
+    def waiting(self, phase: str, rules) -> bool:
+        """Whether a phase's rows are unknown until one of these rules has run."""
+        for name in rules:
+            if self.missing.get(name) or not Path(self.pipeline.table(name)).parent.is_dir():
+                self.waits.setdefault(phase, script_of(name))
+        return phase in self.waits
+
+    def reaching(self, name: str, rows: list[dict]) -> list[dict]:
+        """Those of the rows that are likely to reach a rule: not those that a rule before it rejects."""
+        if not name.startswith("captions."):
+            return rows
+        names = [other for other in self.pipeline.rules if other.startswith("captions.")]
+        earlier = names[: names.index(name)]
+        again = {row["id"] for other in earlier if name in TEXT for row in self.missing.get(other, ())}
+        gone = self.rejected({script_of(other) for other in earlier} - {"select_pairs"}) | self.mismatched(earlier)
+        gone -= {row["id"] for other in earlier for row in self.missing.get(other, ())}
+        return [{**row, "id": ""} if row["id"] in again else row for row in rows if row["id"] not in gone]
+
+    def rejected(self, stages: set[str]) -> set[str]:
+        """The ids that these rules rejected in the last run."""
+        table = self.results / "rejects.csv"
+        return {row["id"] for row in tables.read(table) if row["stage"] in stages} if table.exists() else set()
+
+    def mismatched(self, earlier: list[str]) -> set[str]:
+        """The ids whose match, as far as it is known, fails its threshold, where select_pairs is among `earlier`."""
+        limits, table = self.pipeline.rules["captions.select_pairs"].settings, self.results / "tables" / "captions.csv"
+        if "captions.select_pairs" not in earlier or not limits or not table.exists():
+            return set()
+        return {row["id"] for row in tables.read(table) if not passes(row, limits)}
+
+
+def passes(row: dict, limits: dict) -> bool:
+    """Whether a row passes every threshold."""
+    return not any(failure(row, column, given) for column, given in limits.items())
