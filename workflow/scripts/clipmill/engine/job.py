@@ -161,14 +161,9 @@ class Job:
             key: held
             for key, held in known.items()
             if key in rows
-            and (faults or not self.tried_again(held["fault"]))
+            and (faults or not tried_again(held["fault"], self.args.item_minutes))
             and (held["fault"] or self.step.valid(rows[key], held))
         }
-
-    def tried_again(self, fault: str) -> bool:
-        """Whether an item with this fault is computed when its job runs again."""
-        kind, _, minutes = fault.partition(" ")
-        return kind == "unexpected" or (kind == "stalled" and float(minutes) < self.args.item_minutes)
 
     def keep(self, row: dict, values: dict) -> None:
         """Take the values of an item; they are written by the next flush."""
@@ -236,3 +231,9 @@ class Job:
             f"{rejected} rejects, {seconds:.1f} s",
             file=sys.stderr,
         )
+
+
+def tried_again(fault: str, minutes: float) -> bool:
+    """Whether an item with this fault is computed when its job runs again; `minutes`: what an item may now take."""
+    kind, _, given = fault.partition(" ")
+    return kind == "unexpected" or (kind == "stalled" and float(given) < minutes)
