@@ -34,7 +34,7 @@ class CutClips(Step):
     columns = ("path", "frames_digest", *(f"cut_{name}" for name in MEASURES))
     remembers = ("written",)
     depends_on = ("start_frame", "end_frame", "start", "end")
-    in_threads = True
+    in_threads = reads_source = True
 
     def batches(self, rows: list[dict]) -> list[list[dict]]:
         """The clips of a video together, in runs that are worth one pass."""

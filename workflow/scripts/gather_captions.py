@@ -27,7 +27,7 @@ META = [
     "start",
     "end",
 ]
-CLIPS = ("kind", "scene", "start_frame", "end_frame")
+CLIPS = ("kind", "scene", "start_frame", "end_frame", "bytes", "mtime", "digest")
 """Columns of the clips that meta.csv does not repeat. Any other column that it does not know was added by somebody's
 scorer or step: it comes last."""
 CUT = tuple(f"cut_{name}" for name in tables.MEASURES)

@@ -12,8 +12,10 @@ from clipmill.engine import files, rejects, tables
 from clipmill.engine.tables import MEASURES
 from clipmill.videos import scenes
 
-VIDEOS = ("id", "relpath", "kind", "bytes", *MEASURES, "duration", "codec", "audio", "interlaced")
-CLIPS = ("id", "video_id", "relpath", "kind", "scene", "start_frame", "end_frame", "start", "end", *MEASURES)
+VIDEOS = ("id", "relpath", "kind", "bytes", *MEASURES, "duration", "codec", "audio", "interlaced", "digest")
+SOURCE = ("bytes", "mtime", "digest")
+"""What tells a source from a changed one: whoever opens it again compares."""
+CLIPS = ("id", "video_id", "relpath", "kind", "scene", "start_frame", "end_frame", "start", "end", *MEASURES, *SOURCE)
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ class LabelCamera(Step):
 
     columns = ("cmotion",)
     depends_on = ("start_frame", "end_frame", "start", "end")
-    in_threads = True
+    in_threads = reads_source = True
 
     def compute(self, rows: list[dict], prepared: list) -> list[dict]:
         return [{"cmotion": "" if row["kind"] == "image" else camera.label(self.samples(row))[0]} for row in rows]

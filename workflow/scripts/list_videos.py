@@ -150,8 +150,12 @@ def told_apart(seen: list[dict]) -> tuple[list[dict], list[dict]]:
         alike.setdefault(row["id"], []).append(row)
     rows, duplicates = {}, []
     for same in alike.values():
-        if any(not filecmp.cmp(same[0]["path"], row["path"], shallow=False) for row in same[1:]):
-            same = [{**row, "id": full_identity(row["path"])} for row in same]
+        try:
+            if any(not filecmp.cmp(same[0]["path"], row["path"], shallow=False) for row in same[1:]):
+                same = [{**row, "id": full_identity(row["path"])} for row in same]
+        except OSError as error:
+            duplicates += [reject(row["id"], row["relpath"], "cannot be read", str(error)) for row in same]
+            continue
         for row in same:
             first = rows.setdefault(row["id"], row)
             if first is not row:

@@ -21,10 +21,10 @@ from clipmill.videos.scenes import IMAGE, Span, seconds_of, split, to_column
 class ScanVideos(FrameStep):
     """A file's true measures, its scenes, and its frame store."""
 
-    columns = ("kind", *MEASURES, "duration", "codec", "audio", "interlaced", "clips")
-    remembers = ("scenes", "times", "tick", "damaged", "promised", "written")
+    columns = ("kind", *MEASURES, "duration", "codec", "audio", "interlaced", "digest", "clips")
+    remembers = ("scenes", "times", "tick", "damaged", "promised", "written", "seen")
     depends_on = ("kind", "bytes")
-    in_threads = True
+    in_threads = reads_source = True
 
     def compute(self, rows: list[dict], prepared: list) -> list[dict]:
         return [self.scan(row) for row in rows]
@@ -36,7 +36,16 @@ class ScanVideos(FrameStep):
             columns = {"kind": "image", **scan_image(path, target, self.settings)}
         else:
             columns = {"kind": "video", **Scan(path, target, self.settings).run()}
-        return {**columns, "written": vouch.state(target)}
+        return {**columns, "digest": vouch.digest(path), "written": vouch.state(target)}
+
+    def stamp(self, row: dict) -> dict:
+        return {"seen": f"{row['bytes']} {row['mtime']}"}
+
+    def same_source(self, row: dict, remembered: dict) -> bool:
+        """Whether a file is the one that was scanned: of the same size and time, or of the same bytes."""
+        if remembered["seen"] == self.stamp(row)["seen"]:
+            return True
+        return remembered["digest"] == vouch.digest(self.source(row))
 
     def file_of(self, row: dict, remembered: dict) -> Path:
         return self.store.path(row["id"])

@@ -107,24 +107,31 @@ class Compute:
 
     @contextlib.contextmanager
     def faults(self, rows: list[dict]):
-        """Turn an exception into a reject of these rows, unless it is the environment's."""
+        """Turn an exception into a fault of these rows, unless it is the environment's."""
         try:
             yield
-        except Reject as error:
-            for row in rows:
-                self.keep(row, {"fault": "item", "reason": error.reason, "detail": error.detail})
-        except Stalled:
-            for row in rows:
-                self.keep(row, stalled(self.args.item_minutes))
-        except (OSError, MemoryError):
-            raise
         except Exception as error:
+            fault = self.fault(rows, error)
             for row in rows:
-                print(f"{self.name}: {row['id']} ({shown(row.get('relpath', ''))}) failed", file=sys.stderr)
-                self.keep(row, {"fault": "unexpected", "reason": "unexpected error", "detail": repr(error)[:500]})
-            print(shown_lines(traceback.format_exc()), file=sys.stderr)
-            self.unexpected += len(rows)
-            self.check_share(error)
+                self.keep(row, fault)
+            if fault["fault"] == "unexpected":
+                self.unexpected += len(rows)
+                self.check_share(error)
+
+    def fault(self, rows: list[dict], error: Exception) -> dict:
+        """What is kept of rows that failed. Raises `error` again where the environment is at fault."""
+        if isinstance(error, Reject):
+            return {"fault": "item", "reason": error.reason, "detail": error.detail}
+        if isinstance(error, Stalled):
+            return stalled(self.args.item_minutes)
+        if isinstance(error, FileNotFoundError) and are_gone(self.step, rows):
+            return {"fault": "changed", "reason": "changed during the run", "detail": "the file is gone"}
+        if isinstance(error, OSError | MemoryError):
+            raise error
+        for row in rows:
+            print(f"{self.name}: {row['id']} ({shown(row.get('relpath', ''))}) failed", file=sys.stderr)
+        print(shown_lines("".join(traceback.format_exception(error))), file=sys.stderr)
+        return {"fault": "unexpected", "reason": "unexpected error", "detail": repr(error)[:500]}
 
     def check_share(self, error: Exception) -> None:
         """Raise SystemExit where too many items failed unexpectedly; `error` is the last one's."""
@@ -157,6 +164,11 @@ class Progress:
     def close(self) -> None:
         """End the bar."""
         self.bar.close()
+
+
+def are_gone(step: Step, rows: list[dict]) -> bool:
+    """Whether the sources of these rows are gone, though their folder is there."""
+    return step.reads_source and any(step.videos.iterdir()) and not any(step.source(row).exists() for row in rows)
 
 
 def stalled(minutes: float) -> dict:

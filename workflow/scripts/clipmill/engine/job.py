@@ -13,7 +13,7 @@ from pathlib import Path
 from clipmill.engine import accounts, files, rejects, tables, vouch, weights
 from clipmill.engine.compute import Compute
 from clipmill.engine.fingerprints import digest
-from clipmill.engine.memo import Memo
+from clipmill.engine.memo import TRIED_AGAIN, Memo
 from clipmill.engine.ranks import Ranks
 from clipmill.engine.rejects import Reject
 from clipmill.engine.step import Step
@@ -149,7 +149,8 @@ class Job:
 
     def key(self, row: dict) -> tuple[str, str]:
         """What an item is remembered by: its id, and a digest of everything else that its result depends on."""
-        return row["id"], digest([row.get(name, "") for name in self.step.depends_on], self.model)
+        values = [row.get(name, "") for name in (*self.step.depends_on, "digest")]
+        return row["id"], digest(values, self.model)
 
     def recall(self, faults: bool) -> dict[tuple[str, str], dict]:
         """The remembered rows of this shard that still hold; faults that are tried again only if `faults`."""
@@ -162,13 +163,16 @@ class Job:
             for key, held in known.items()
             if key in rows
             and (faults or not tried_again(held["fault"], self.args.item_minutes))
+            and self.step.same_source(rows[key], held)
             and (held["fault"] or self.step.valid(rows[key], held))
         }
 
     def keep(self, row: dict, values: dict) -> None:
         """Take the values of an item; they are written by the next flush."""
+        if self.step.reads_source and (why := self.step.changed(row)):
+            values = {"fault": "changed", "reason": "changed during the run", "detail": why}
         identity, key = self.key(row)
-        text = {name: tables.number(value) for name, value in values.items()}
+        text = {name: tables.number(value) for name, value in (self.step.stamp(row) | values).items()}
         self.fresh.append({**text, "id": identity, "key": key})
         self.computed += 1
 
@@ -189,25 +193,18 @@ class Job:
         lost = [row["id"] for row in self.rows if not rejects.is_reject(row) and self.key(row) not in known]
         if lost:
             raise SystemExit(f"{self.name}: {len(lost)} results are not in the memo, e.g. that of {lost[0]}; run again")
-        names = [name for name in tables.columns(self.args.table) if name not in rejects.COLUMNS]
-        names = self.step.passes_on(names)
-        names = [*names, *(name for name in self.step.columns if name not in names), *rejects.COLUMNS]
-        rejected, belonging = 0, []
-        with files.whole(self.args.out, belonging=belonging) as file:
+        names = columns_of(self.step, self.args.table)
+        rejected, own_files = 0, []
+        with files.whole(self.args.out, belonging=own_files) as file:
             out = tables.writer(file, names)
             for row in self.rows:
                 if not rejects.is_reject(row):
                     held = known[self.key(row)]
                     row = self.outcome(row, held)
                     rejected += rejects.is_reject(row)
-                    belonging += [] if rejects.is_reject(row) else self.belonging(row, held)
+                    own_files += [] if rejects.is_reject(row) else belonging(self.step, self.args.results, row, held)
                 out.writerow(row)
         self.account(items, missing, rejected)
-
-    def belonging(self, row: dict, held: dict) -> list[tuple[str, str]]:
-        """(path from the results folder, state) of the file of a row, where it has one."""
-        file = self.step.file_of(row, held)
-        return [(os.path.relpath(file, self.args.results), held["written"])] if file else []
 
     def outcome(self, row: dict, held: dict) -> dict:
         """The row with its new columns, or as a reject."""
@@ -233,7 +230,19 @@ class Job:
         )
 
 
+def columns_of(step: Step, table: Path) -> list[str]:
+    """The columns of the table that a step makes of a table."""
+    names = step.passes_on([name for name in tables.columns(table) if name not in rejects.COLUMNS])
+    return [*names, *(name for name in step.columns if name not in names), *rejects.COLUMNS]
+
+
+def belonging(step: Step, results: Path, row: dict, held: dict) -> list[tuple[str, str]]:
+    """(path from the results folder, state) of the file of a row, where it has one."""
+    file = step.file_of(row, held)
+    return [(os.path.relpath(file, results), held["written"])] if file else []
+
+
 def tried_again(fault: str, minutes: float) -> bool:
     """Whether an item with this fault is computed when its job runs again; `minutes`: what an item may now take."""
     kind, _, given = fault.partition(" ")
-    return kind == "unexpected" or (kind == "stalled" and float(given) < minutes)
+    return kind in TRIED_AGAIN or (kind == "stalled" and float(given) < minutes)

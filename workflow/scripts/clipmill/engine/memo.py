@@ -12,9 +12,12 @@ import pyarrow.parquet as pq
 from clipmill.engine import vouch
 from clipmill.engine.files import whole
 
+TRIED_AGAIN = ("unexpected", "changed")
+"""Faults of items that are computed when their job runs again."""
 FIELDS = ("id", "key", "fault", "reason", "detail")
 """What every part file has besides a step's own columns. `key` is a digest of the values that the result depends on;
-`fault` is empty, "item" (the item's own, remembered) or "unexpected" (tried again with its job)."""
+`fault` is empty, "item" (the item's own, remembered), "stalled" with the minutes that it was given, or one of
+TRIED_AGAIN."""
 
 
 class Memo:
@@ -44,7 +47,7 @@ class Memo:
             if low <= last and first <= high:
                 for row in _rows(path, self.columns):
                     key = row["id"], row["key"]
-                    if first <= row["id"] <= last and not (key in known and row["fault"] == "unexpected"):
+                    if first <= row["id"] <= last and not (key in known and row["fault"] in TRIED_AGAIN):
                         known[key] = row
         return known
 
@@ -52,7 +55,7 @@ class Memo:
         """All ids remembered (not the unexpected faults, which are tried again)."""
         known: set[str] = set()
         for _, _, path in self.parts():
-            known |= {row["id"] for row in _rows(path, ["id", "fault"]) if row["fault"] != "unexpected"}
+            known |= {row["id"] for row in _rows(path, ["id", "fault"]) if row["fault"] not in TRIED_AGAIN}
         return known
 
     def write(self, rows: list[dict[str, str]]) -> None:

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from clipmill.engine import vouch
+from clipmill.engine import files, vouch
 from clipmill.engine.rejects import Reject
 
 
@@ -18,6 +18,9 @@ class Step:
     """The columns of a row, besides its id, that the result depends on."""
     in_threads = False
     """Whether `compute` itself runs in the worker threads, one batch per thread (for steps without a model)."""
+
+    reads_source = False
+    """Whether it opens the source of a row, which must be the file that was listed, before and after."""
 
     def __init__(self, settings: dict, results: Path, videos: Path, store: Path, device: str = "cpu"):
         self.settings, self.results, self.videos, self.device = settings, results, videos, device
@@ -56,6 +59,24 @@ class Step:
         """Whether what is remembered still holds: the item's file is as it was written."""
         file = self.file_of(row, remembered)
         return file is None or vouch.fault(file, remembered["written"]) is None
+
+    def stamp(self, row: dict) -> dict:
+        """What is remembered of an item whether it has a result or a fault."""
+        return {}
+
+    def same_source(self, row: dict, remembered: dict) -> bool:
+        """Whether a result or a fault that is remembered is of the source as it is now."""
+        return True
+
+    def changed(self, row: dict) -> str:
+        """How the source of a row differs from what was listed, in words; empty where it does not."""
+        try:
+            size, time = files.size_and_time(self.source(row))
+        except FileNotFoundError:
+            return "the file is gone"
+        if size != int(row["bytes"]):
+            return f"{size} bytes in place of {row['bytes']}"
+        return "" if time == int(row["mtime"]) else "its time has changed"
 
     def finish(self, row: dict, values: dict) -> dict:
         """The last, cheap part of a result, done for computed and remembered items alike and never remembered.

@@ -46,6 +46,11 @@ class FrameStep(Step):
         """Where this step reads frames."""
         return Store(self.store_folder, self.videos, self.settings.get("frames_from", {}).get("source", "store"))
 
+    @property
+    def reads_source(self) -> bool:
+        """Whether it reads sources in place of the store."""
+        return self.store.source == "video"
+
     def pictures(self, row: dict) -> list[np.ndarray]:
         """The frames of a clip at the moments that the settings name, HxWx3 RGB uint8; a still image once."""
         return read(self.store, row, [0.5] if row["num_frames"] == "1" else self.settings["frames"])

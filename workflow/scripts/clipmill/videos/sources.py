@@ -19,7 +19,8 @@ IMAGES = frozenset([
 ])  # fmt: skip
 """Extensions, in lower case, that the installed libraries read. Pillow reads neither HEIC nor JPEG XL."""
 
-COLUMNS = ("id", "path", "relpath", "kind", "bytes")
+COLUMNS = ("id", "path", "relpath", "kind", "bytes", "mtime")
+"""Of the listing; `mtime` is the time of a file's last change in nanoseconds."""
 
 
 def root_of(videos: str | Path) -> Path:
