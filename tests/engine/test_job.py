@@ -86,6 +86,20 @@ HANGS = """
                 progress()
         return float(row["number"])
 """
+OPENS = """
+    reads_source = True
+    depends_on = ("number",)
+
+    def source(self, row):
+        return self.videos / "source"
+
+    def prepare(self, row):
+        if self.listed("replaced", row):
+            self.source(row).write_text("another file")
+        if self.listed("deleted", row):
+            self.source(row).unlink()
+        return float(row["number"]) + 0 * len(self.source(row).read_bytes())
+"""
 FINISHES = """
     def finish(self, row, values):
         if float(values["half"]) < self.settings["least"]:
@@ -280,6 +294,25 @@ def test_what_the_system_does_not_let_be_read_is_no_fault_of_an_item(tmp_path):
     toy = Toy(tmp_path, HANGS.replace("toy.py", "gone"))
     toy.run(ok=False, minutes=0.02, hang=["003"])
     assert "the environment failed, not an item" in toy.said
+
+
+@pytest.mark.parametrize("how", ["replaced", "deleted"])
+def test_a_source_that_changes_while_it_is_read_is_no_result_and_is_tried_again(tmp_path, how):
+    toy = Toy(tmp_path, OPENS, count=1)
+    source = tmp_path / "source"
+
+    def listed():
+        status = source.stat()
+        toy.rows[0] |= {"bytes": str(status.st_size), "mtime": str(status.st_mtime_ns)}
+
+    source.write_text("as it was listed")
+    listed()
+    (row,) = toy.run(**{how: ["000"]})
+    assert (row["reason"], row["half"]) == ("changed during the run", "")
+    source.write_text("whole again")
+    listed()
+    (row,) = toy.run()
+    assert (row["reason"], row["half"]) == ("", "0")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -9,6 +9,7 @@ from fractions import Fraction
 import numbered_video
 import pytest
 from mill import Mill
+from one_file import ffmpeg
 
 
 def clean(mill: Mill, tmp_path) -> tuple[bytes, bytes]:
@@ -150,6 +151,25 @@ def test_a_touched_video_computes_nothing(finished):
     later = time.time() + 100
     os.utime(finished.videos / "video 1.mp4", (later, later))
     assert finished.run().computed == {}
+
+
+def test_a_repaired_file_of_the_same_size_and_samples_is_read_again(finished, tmp_path):
+    """As a download that was given its full size at once: list_videos looks at its head, middle and tail only."""
+    numbered_video.write(tmp_path / "a.mp4", 90, Fraction(25), cuts=[30])
+    ffmpeg("-i", tmp_path / "a.mp4", "-c", "copy", tmp_path / "a.ts")
+    nothing = b"\x47\x1f\xff\x10" + bytes(184)
+    content = (tmp_path / "a.ts").read_bytes()
+    padded, path = 400 * nothing + content + 4000 * nothing, finished.videos / "repaired.ts"
+    hurt = bytearray(padded)
+    middle = 400 * 188 + len(content) // 376 * 188
+    hurt[middle : middle + 20 * 188] = 20 * nothing
+    path.write_bytes(hurt)
+    finished.run()
+    before = finished.final()
+    path.write_bytes(padded)
+    assert finished.run().computed["scan_videos"] == 1
+    assert finished.final() != before
+    assert finished.final() == clean(finished, tmp_path)
 
 
 def test_another_shard_size_computes_nothing(finished):
