@@ -6,13 +6,16 @@ later result is there; so the tables that were made from a damaged file are remo
 again: what is remembered is not computed again.
 """
 
+import contextlib
+import json
+import shutil
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from clipmill.engine import tables, vouch
+from clipmill.engine import tables, vouch, weights
 from clipmill.plan.pipeline import PHASES, Pipeline
 
 GATHERED = {
@@ -23,6 +26,7 @@ GATHERED = {
 """What the gather of each phase writes."""
 FIRST = {
     "tables/listing.csv": "plan/videos/manifest.csv",
+    "tables/ignored.csv": "run.json",
     "work/rejects/list_videos.csv": "plan/videos/manifest.csv",
     "models.json": "run.json",
     "run.json": "run.json",
@@ -50,6 +54,7 @@ def findings(pipeline: Pipeline) -> Iterator[Finding]:
         yield from _unless_whole(results / name, results / after)
     for found in _unless_whole(results / "memo/list_videos/files.csv"):
         yield replace(found, then=FORGOTTEN)
+    yield from _of_models(results, Path(pipeline.config["models"]))
     for phase in PHASES:
         yield from of_phase(pipeline, phase)
         yield from _of_memos(pipeline, phase)
@@ -87,6 +92,20 @@ def _of_table(results: Path, path: Path, after: tuple[Path, ...], is_planned: bo
     for name, state in known.files.items() if is_planned else ():
         if why := vouch.fault(results / name, state):
             yield Finding(results / name, why, (results / name, path, *after))
+
+
+def _of_models(results: Path, models: Path) -> Iterator[Finding]:
+    """The models that `fetch_models` fetched into the folder `models` and that are not what it fetched.
+
+    One that is gone is no finding: its weights may have been removed to save room, and who needs it says so.
+    """
+    listing = results / "models.json"
+    with contextlib.suppress(OSError, ValueError):
+        for entry in (entry for block in json.loads(vouch.content(listing)).values() for entry in block):
+            place = Path(entry["path"])
+            if place.is_relative_to(models) and place.exists() and weights.digest(place) != entry["sha256"]:
+                why = "is damaged (its content has changed)"
+                yield Finding(place, why, (place, listing, results / "run.json"), "it is fetched again")
 
 
 def _of_memos(pipeline: Pipeline, phase: str) -> Iterator[Finding]:
@@ -134,5 +153,7 @@ def heal(pipeline: Pipeline, only_say: bool = False) -> None:
         begin = "the next run finds that " if only_say else ""
         print(f"{begin}{finding.path} {finding.why}: {finding.then}", file=sys.stderr, flush=True)
         for path in () if only_say else finding.remove:
+            if path.is_dir():
+                shutil.rmtree(path)
             path.unlink(missing_ok=True)
             vouch.place(path).unlink(missing_ok=True)
