@@ -39,7 +39,7 @@ class ScanVideos(FrameStep):
         return {**columns, "digest": vouch.digest(path), "written": vouch.state(target)}
 
     def stamp(self, row: dict) -> dict:
-        return {"seen": f"{row['bytes']} {row['mtime']}"}
+        return {"seen": f"{row['bytes']} {row.get('mtime', '')}"}
 
     def same_source(self, row: dict, remembered: dict) -> bool:
         """Whether a file is the one that was scanned: of the same size and time, or of the same bytes."""

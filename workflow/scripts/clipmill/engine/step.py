@@ -69,7 +69,10 @@ class Step:
         return True
 
     def changed(self, row: dict) -> str:
-        """How the source of a row differs from what was listed, in words; empty where it does not."""
+        """How the source of a row differs from what was listed, in words; empty where it does not, or where the table
+        (one made by hand) does not say what was listed."""
+        if not row.get("mtime"):
+            return ""
         try:
             size, time = files.size_and_time(self.source(row))
         except FileNotFoundError:
