@@ -3,6 +3,7 @@
 import csv
 import os
 import shutil
+import threading
 import time
 from fractions import Fraction
 
@@ -170,6 +171,28 @@ def test_a_repaired_file_of_the_same_size_and_samples_is_read_again(finished, tm
     assert finished.run().computed["scan_videos"] == 1
     assert finished.final() != before
     assert finished.final() == clean(finished, tmp_path)
+
+
+def test_a_file_that_is_replaced_while_a_run_goes_on_and_put_back_leaves_no_trace(finished, tmp_path):
+    path = finished.videos / "video 1.mp4"
+    shutil.copy2(path, tmp_path / "kept.mp4")
+    expected = finished.final()
+    shutil.rmtree(finished.results)
+    shutil.rmtree(finished.folder / ".snakemake")
+
+    def swap():
+        while not (finished.results / "plan/videos/manifest.csv").exists():
+            time.sleep(0.02)
+        numbered_video.write(path, 80, Fraction(25), cuts=[40])
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    finished.run()
+    thread.join()
+    assert b"changed during the run" in finished.final()[1]
+    shutil.copy2(tmp_path / "kept.mp4", path)
+    finished.run()
+    assert finished.final() == expected
 
 
 def test_another_shard_size_computes_nothing(finished):

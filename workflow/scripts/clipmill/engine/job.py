@@ -82,10 +82,10 @@ def _arguments(description: str) -> argparse.Namespace:
     workers = int(os.environ.get("CLIPMILL_THREADS", 1))
     parser.add_argument("--threads", type=int, default=workers, help="threads that prepare items")
     parser.add_argument(
-        "--max-error-share", type=float, default=0.5, help="share of unexpected faults above which the job fails"
+        "--max-error-share", type=float, default=0.5, help="unexpected faults above which the job fails"
     )
     parser.add_argument(
-        "--item-minutes", type=float, default=15, help="minutes without progress after which an item is given up"
+        "--item-minutes", type=float, default=15, help="after which an item without progress is given up"
     )
     return parser.parse_args()
 
@@ -204,6 +204,7 @@ class Job:
                     rejected += rejects.is_reject(row)
                     own_files += [] if rejects.is_reject(row) else belonging(self.step, self.args.results, row, held)
                 out.writerow(row)
+        vouch.note_again(self.args.out, any(held["fault"] == "changed" for held in known.values()))
         self.account(items, missing, rejected)
 
     def outcome(self, row: dict, held: dict) -> dict:

@@ -94,6 +94,18 @@ def place(path: str | Path) -> Path:
     return path.with_name(f".{path.name}.sum")
 
 
+def again(path: Path) -> Path:
+    """Where a job notes that its table holds rows of sources that changed while it ran: the next run reads them."""
+    return path.with_name(f".{path.name}.again")
+
+
+def note_again(path: Path, changed: bool) -> None:
+    """Leave or remove that note."""
+    again(path).unlink(missing_ok=True)
+    if changed:
+        again(path).touch()
+
+
 def text(path: Path, files: Iterable[tuple[str, str]] = ()) -> str:
     """The sum of the file at `path`; `files`: (path, state) of each file of its rows."""
     lines = f"{digest(path)} {path.stat().st_size}\n" + "".join(f"{state} {name}\n" for name, state in files)

@@ -89,6 +89,9 @@ def _of_table(results: Path, path: Path, after: tuple[Path, ...], is_planned: bo
     except vouch.Damaged as error:
         yield Finding(path, error.why, (path, *after))
         return
+    if (note := vouch.again(path)).exists():
+        why = "holds files that changed while they were read"
+        yield Finding(path, why, (note, path, *after), "they are read again")
     for name, state in known.files.items() if is_planned else ():
         if why := vouch.fault(results / name, state):
             yield Finding(results / name, why, (results / name, path, *after))
