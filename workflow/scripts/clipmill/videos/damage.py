@@ -84,12 +84,13 @@ def pictures(container: av.container.InputContainer, stream, path: Path, damage:
     last, begun, broken = 0, False, False
     for packet in packets(container, stream, path, damage):
         place = packet.pts if packet.pts is not None else packet.dts if packet.dts is not None else last
-        whole = not packet.is_corrupt
+        locked = packet.has_sidedata("encryption_info")
+        whole = not packet.is_corrupt and not locked
         found: list[av.VideoFrame] = []
         try:
             with bytes_of(path, "damaged"):
                 try:
-                    found = packet.decode()
+                    found = [] if locked else packet.decode()  # some decoders draw what they cannot understand
                 except EOFError:  # the decoder was emptied before
                     return
         except Reject:
@@ -97,7 +98,7 @@ def pictures(container: av.container.InputContainer, stream, path: Path, damage:
         if packet.size:
             damage.packets += 1
             damage.key_packets += packet.is_keyframe
-            damage.encrypted |= packet.has_sidedata("encryption_info")
+            damage.encrypted |= locked
             if whole and packet.is_keyframe:
                 damage.keys.append(place)
                 broken = False
