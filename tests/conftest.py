@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-LONG = ["test_same_bytes", "test_slurm", "test_reruns", "test_demo", "test_inputs"]
+LONG = ["test_same_bytes", "test_slurm", "test_reruns", "test_demo", "test_inputs", "test_odd_files"]
 """Files that take minutes. They come first, so that the processes that share the tests finish together."""
 
 

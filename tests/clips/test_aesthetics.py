@@ -177,6 +177,11 @@ def test_the_embedded_score_stays_between_1_and_10_for_a_blank_picture(value):
     assert 1 <= aesthetics.Photometric().score(np.full((90, 160, 3), value, np.uint8)) < 4
 
 
+@pytest.mark.parametrize("size", [(1, 4000), (4000, 1), (2, 4000), (9000, 3), (1, 1)])
+def test_a_picture_as_thin_as_a_line_has_a_score(size):
+    assert 1 <= aesthetics.Photometric().score(np.full((*size, 3), 90, np.uint8)) <= 10
+
+
 def test_the_embedded_score_does_not_depend_on_the_size_of_a_large_picture():
     picture = cv2.resize(photograph("coffee"), (1600, 1067), interpolation=cv2.INTER_AREA)
     large = cv2.resize(picture, (3200, 2134), interpolation=cv2.INTER_CUBIC)

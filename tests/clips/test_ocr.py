@@ -89,6 +89,11 @@ def test_each_line_is_a_box_and_a_picture_without_text_has_none(detector):
     assert [area for _, area in read[1:]] == [0, 0]
 
 
+@pytest.mark.parametrize("size", [(1, 9000), (9000, 2)])
+def test_a_picture_as_thin_as_a_line_has_no_text(detector, size):
+    assert detector.read(detector.prepare([np.full((*size, 3), 90, np.uint8)])) == [(0, 0)]
+
+
 def test_pictures_of_different_shapes_are_read_together_and_keep_their_order():
     picture, _ = written(TEXTS["two lines"], plain())
     upright = np.ascontiguousarray(np.pad(picture[:, :300], ((0, 200), (0, 0), (0, 0))))

@@ -162,13 +162,33 @@ def test_a_sound_that_is_longer_than_the_picture_is_no_damage(tmp_path):
         assert Scanned(path, tmp_path / "results", clips=WHOLE).rejects == []
 
 
-def test_an_encrypted_video_is_called_encrypted(tmp_path):
+def test_an_encrypted_video_is_called_encrypted_whatever_a_decoder_makes_of_it(tmp_path):
+    for number in range(12):
+        path = tmp_path / f"{number}.mp4"
+        scheme = ("-encryption_scheme", "cenc-aes-ctr", "-encryption_key", f"{number:032x}", "-fflags", "+bitexact")
+        small = ("-f", "lavfi", "-i", "testsrc2=s=64x48:r=10:d=2", "-c:v", "libx264", "-g", 5)
+        ffmpeg(*small, *scheme, "-encryption_kid", "a7e61c373e219033c21091fa607bf3b8", path)
+        with pytest.raises(Reject) as fault:
+            Scanned(path, tmp_path / "results")
+        assert fault.value.reason == "encrypted"
+
+
+def test_a_film_that_ends_within_its_header_is_called_truncated(tmp_path):
     path = tmp_path / "a.mp4"
-    scheme = ("-encryption_scheme", "cenc-aes-ctr", "-encryption_key", "76a6c65c5ea762046bd749a2e632ccbb")
-    ffmpeg(*PICTURE, "-c:v", "libx264", *scheme, "-encryption_kid", "a7e61c373e219033c21091fa607bf3b8", path)
+    ffmpeg(*PICTURE, "-c:v", "libx264", "-movflags", "+faststart", path)
+    path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(Reject) as fault:
         Scanned(path, tmp_path / "results")
-    assert fault.value.reason == "encrypted"
+    assert fault.value.reason == "truncated"
+
+
+@pytest.mark.parametrize("name", ["h264.mkv", "vp9.webm"])
+def test_a_recording_that_starts_late_is_cut_short_where_it_stops_early(tmp_path, coded, name):
+    late = tmp_path / name
+    ffmpeg("-i", coded(name), "-c", "copy", "-output_ts_offset", 40, late)
+    late.write_bytes(late.read_bytes()[: late.stat().st_size // 2])
+    (missing,) = [row for row in Scanned(late, tmp_path / "results", clips=WHOLE).rejects if row["end"] == "6"]
+    assert missing["reason"] == "truncated"
 
 
 def test_a_scrambled_broadcast_is_called_encrypted(tmp_path):

@@ -52,6 +52,27 @@ def test_a_trimmed_copy_has_no_damage(tmp_path, name):
     assert rejects(tmp_path / name, tmp_path / "results") == []
 
 
+LATE = {
+    "h264.mkv": "-c:v libx264",
+    "vp8.webm": "-c:v libvpx -cpu-used 8",
+    "h264.flv": "-c:v libx264",
+    "h264.mp4": "-c:v libx264",
+    "h264.ts": "-c:v libx264",
+    "mpeg4.avi": "-c:v mpeg4",
+    "windows.wmv": "-c:v wmv2",
+    "theora.ogv": "-c:v libtheora",
+    "mpeg2.wtv": "-c:v mpeg2video",
+}
+
+
+@pytest.mark.parametrize("offset", [0, 7])
+@pytest.mark.parametrize("name", LATE)
+def test_a_recording_that_starts_late_is_not_cut_short(tmp_path, name, offset):
+    short = ("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=1", "-r", 25 if name.endswith("wtv") else 10)
+    ffmpeg(*short, *LATE[name].split(), "-output_ts_offset", offset, tmp_path / name)
+    assert rejects(tmp_path / name, tmp_path / "results") == []
+
+
 def test_a_file_that_goes_on_with_text_is_not_cut_short(tmp_path):
     (tmp_path / "a.srt").write_text("1\n00:00:01,000 --> 00:00:20,000\nOne\n")
     for name, codec in (("a.mkv", "srt"), ("a.mp4", "mov_text")):

@@ -41,7 +41,8 @@ class Photometric:
 
         scale = self.LONG_SIDE / max(frame.shape[:2])
         if scale < 1:
-            frame = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+            down, across = (max(scale, 1 / side) for side in frame.shape[:2])  # a line keeps its one pixel
+            frame = cv2.resize(frame, None, fx=across, fy=down, interpolation=cv2.INTER_AREA)
         grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
         sharpness = (np.log10(cv2.Laplacian(grey, cv2.CV_64F).var() + 1e-9) - 1) / 2
         middle = 1 - ((grey.mean() / 255 - 0.47) / 0.53) ** 2

@@ -62,7 +62,8 @@ class EasyOcr:
 
         scale = self.canvas / max(frame.shape[:2])
         if scale < 1:
-            frame = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+            down, across = (max(scale, 1 / side) for side in frame.shape[:2])  # a line keeps its one pixel
+            frame = cv2.resize(frame, None, fx=across, fy=down, interpolation=cv2.INTER_AREA)
         height, width = frame.shape[:2]
         padded = np.pad(frame, ((0, -height % 32), (0, -width % 32), (0, 0)))
         return Prepared(torch.from_numpy(padded.transpose(2, 0, 1)), height, width)

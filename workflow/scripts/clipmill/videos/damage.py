@@ -13,6 +13,8 @@ TRIES = 16
 """Errors of a container, one after the other, after which no more is read."""
 SHARE, SLACK = 1.05, 0.1
 """A file is cut short where it promises this many times its length, and this many seconds, more than it holds."""
+FROM_ZERO = ("matroska,webm", "asf", "flv", "wtv")
+"""Formats (ffmpeg's names) whose header tells when the file ends, not how long it is: a recording may start late."""
 OGG_PAGE = 65307
 """The most bytes of an Ogg page; its sixth byte has the bit 4 where it is the last (RFC 3533, 6)."""
 ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
@@ -82,12 +84,13 @@ def pictures(container: av.container.InputContainer, stream, path: Path, damage:
     last, begun, broken = 0, False, False
     for packet in packets(container, stream, path, damage):
         place = packet.pts if packet.pts is not None else packet.dts if packet.dts is not None else last
-        whole = not packet.is_corrupt
+        locked = packet.has_sidedata("encryption_info")
+        whole = not packet.is_corrupt and not locked
         found: list[av.VideoFrame] = []
         try:
             with bytes_of(path, "damaged"):
                 try:
-                    found = packet.decode()
+                    found = [] if locked else packet.decode()  # some decoders draw what they cannot understand
                 except EOFError:  # the decoder was emptied before
                     return
         except Reject:
@@ -95,7 +98,7 @@ def pictures(container: av.container.InputContainer, stream, path: Path, damage:
         if packet.size:
             damage.packets += 1
             damage.key_packets += packet.is_keyframe
-            damage.encrypted |= packet.has_sidedata("encryption_info")
+            damage.encrypted |= locked
             if whole and packet.is_keyframe:
                 damage.keys.append(place)
                 broken = False
@@ -140,6 +143,8 @@ def promised(container: av.container.InputContainer, stream, path: Path, end: fl
     told = float(stream.duration * stream.time_base) if stream.duration else float((container.duration or 0) / 1e6)
     if form == "avi":
         told = max(told, float(stream.frames / (stream.average_rate or 25)))
+    if form in FROM_ZERO:
+        told -= max(0, container.start_time or 0) / 1e6
     if told > end * SHARE + SLACK and told > last_second(path) * SHARE + SLACK:
         return told
     return end if lacks_its_end(path, form) else None

@@ -40,7 +40,7 @@ class Reader:
         self.stream = video_stream(self.container)
         if self.stream is None:
             self.container.close()
-            raise Reject("no video stream", f"the {self.container.format.name} file holds no moving picture")
+            raise self.why_no_stream()
         self.stream.codec_context.thread_count = threads
         self.stream.thread_type = "AUTO" if threads > 1 else "NONE"
         self.tick: Fraction = self.stream.time_base
@@ -48,6 +48,13 @@ class Reader:
         self.step = max(1, round(1 / (self.rate * self.tick)))
         self.first: int | None = None
         self.damage = Damage()
+
+    def why_no_stream(self) -> Reject:
+        """Why the file has no stream of moving pictures."""
+        form = self.container.format.name
+        if not self.container.streams and damage.lacks_its_end(self.path, form):
+            return Reject("truncated", f"the {form} file ends within its header")
+        return Reject("no video stream", f"the {form} file holds no moving picture")
 
     def __enter__(self):
         return self
