@@ -15,7 +15,9 @@ Make = Callable[[Path, Path], None]
 """Makes one odd file: (its path, the folder of good files)."""
 
 PICTURE = "testsrc2=s={}:r={}:d={}"
-ENCRYPTED = "-fflags +bitexact -encryption_scheme cenc-aes-ctr -encryption_key {0} -encryption_kid {0}".format("76" * 16)
+ENCRYPTED = "-fflags +bitexact -encryption_scheme cenc-aes-ctr -encryption_key {0} -encryption_kid {0}".format(
+    "76" * 16
+)
 
 
 def good_files(folder: Path) -> None:
