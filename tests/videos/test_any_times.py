@@ -27,7 +27,8 @@ def videos(draw) -> dict:
     most = draw(st.sampled_from([None, 0.1, 2.0, 10.0]))
     limits = {"min_seconds": draw(st.sampled_from([0, 0.05, 0.1])), "max_seconds": most}
     times = np.concatenate([[0], np.cumsum(lengths)])
-    return {"scenes": scenes, "times": times, "limits": limits, "damaged": list(zip(marks[::2], marks[1::2]))}
+    damaged = list(zip(marks[::2], marks[1::2], strict=False))
+    return {"scenes": scenes, "times": times, "limits": limits, "damaged": damaged}
 
 
 @given(videos())

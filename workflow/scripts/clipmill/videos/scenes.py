@@ -57,9 +57,9 @@ def split(
 
     `times`: seconds of each frame and of the end of the last one. A scene longer than `max_seconds` becomes the fewest
     clips of equal length that are not longer; nothing is thrown away. Scenes shorter than `min_seconds`, the frames of
-    gradual transitions between scenes, damaged frames (`damaged`, spans in order), a frame that alone is too long and
-    too short a rest beside it carry a reason. So does what is missing of a file that is cut short: an empty span from the last frame to
-    `promised`, the seconds that the file should have.
+    gradual transitions between scenes, damaged frames (`damaged`, spans in order), a frame that alone is too long, and
+    what is too short between such frames carry a reason. So does what is missing of a file that is cut short: an empty
+    span from the last frame to `promised`, the seconds that the file should have.
     """
     spans, done = [], 0
     for number, (begin, end) in enumerate(scenes):
