@@ -3,10 +3,15 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 LONG = ["test_same_bytes", "test_slurm", "test_reruns", "test_demo", "test_inputs", "test_odd_files"]
 """Files that take minutes. They come first, so that the processes that share the tests finish together."""
+
+settings.register_profile("repeatable", derandomize=True, deadline=None, print_blob=True, max_examples=100)
+settings.load_profile("repeatable")
+# The examples are the same in each run; `--hypothesis-seed=random` with the profile "default" looks further.
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,8 @@ Make = Callable[[Path, Path], None]
 """Makes one odd file: (its path, the folder of good files)."""
 
 PICTURE = "testsrc2=s={}:r={}:d={}"
-ENCRYPTED = "-fflags +bitexact -encryption_scheme cenc-aes-ctr -encryption_key {0} -encryption_kid {0}".format("76" * 16)
+KEY = "76" * 16
+ENCRYPTED = f"-fflags +bitexact -encryption_scheme cenc-aes-ctr -encryption_key {KEY} -encryption_kid {KEY}"
 
 
 def good_files(folder: Path) -> None:

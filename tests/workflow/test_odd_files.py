@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from list_videos import as_text
 from mill import Mill
-from odd_files import NOTHING, ODD, PAIRS, make_all
+from odd_files import ODD, make_all
+from odd_videos import NOTHING, PAIRS
 
 RANKED = ["scan_videos", "score_aesthetic", "cut_clips"]
 RUNS = {"one rank": [], "two ranks": ["--set-resources", *[f"{rule}:ranks=2" for rule in RANKED]]}
@@ -29,38 +30,33 @@ def outcomes(results: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def odd(tmp_path_factory) -> Mill:
-    """A mill on the odd files, not run yet."""
+def runs(tmp_path_factory) -> dict[str, Path]:
+    """The results of each of RUNS on all odd files."""
     folder = tmp_path_factory.mktemp("odd")
     mill = Mill(folder / "mill")
     make_all(mill.videos, folder / "good")
-    return mill
+    for name, options in RUNS.items():
+        mill.change(results=f"results {name}").run(*options)
+    return {name: mill.folder / f"results {name}" for name in RUNS}
 
 
-@pytest.fixture(scope="module", params=RUNS)
-def results(request, odd) -> Path:
-    """The results of a run on all odd files."""
-    odd.change(results=f"results {request.param}")
-    odd.results = odd.folder / f"results {request.param}"
-    odd.run(*RUNS[request.param])
-    return odd.results
+@pytest.mark.parametrize("name", RUNS)
+def test_every_odd_file_ends_as_it_should(runs, name):
+    expected = {as_text(odd.name): odd.outcome for odd in ODD if odd.outcome != NOTHING}
+    expected = {odd: outcome for odd, outcome in expected.items() if not outcome.startswith("ignored: ")}
+    assert len(expected) > 120
+    assert outcomes(runs[name]) == expected
 
 
-def test_every_odd_file_ends_as_it_should(results):
-    taken = {as_text(odd.name): odd.outcome for odd in ODD if odd.outcome != NOTHING}
-    taken = {name: outcome for name, outcome in taken.items() if not outcome.startswith("ignored: ")}
-    assert len(taken) > 120
-    assert outcomes(results) == taken
-
-
-def test_what_is_left_out_is_counted(results):
+@pytest.mark.parametrize("name", RUNS)
+def test_what_is_left_out_is_counted(runs, name):
     left_out = [odd for odd in ODD if odd.outcome.startswith("ignored: ")]
     expected = Counter((Path(odd.name).suffix.lower(), odd.outcome.removeprefix("ignored: ")) for odd in left_out)
-    counted = {(row["extension"], row["reason"]): int(row["files"]) for row in table(results / "tables/ignored.csv")}
-    assert counted == expected
+    rows = table(runs[name] / "tables" / "ignored.csv")
+    assert {(row["extension"], row["reason"]): int(row["files"]) for row in rows} == expected
 
 
-def test_ranks_change_no_byte(odd):
-    one, two = (odd.folder / f"results {name}" for name in RUNS)
+def test_ranks_change_no_byte(runs):
     for name in ("meta.csv", "rejects.csv"):
-        assert (one / name).read_bytes() == (two / name).read_bytes()
+        one, two = ((results / name).read_bytes() for results in runs.values())
+        assert one == two

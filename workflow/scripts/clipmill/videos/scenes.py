@@ -57,9 +57,9 @@ def split(
 
     `times`: seconds of each frame and of the end of the last one. A scene longer than `max_seconds` becomes the fewest
     clips of equal length that are not longer; nothing is thrown away. Scenes shorter than `min_seconds`, the frames of
-    gradual transitions between scenes, damaged frames (`damaged`, spans in order) and a frame that alone is too long
-    carry a reason. So does what is missing of a file that is cut short: an empty span from the last frame to
-    `promised`, the seconds that the file should have.
+    gradual transitions between scenes, damaged frames (`damaged`, spans in order), a frame that alone is too long, and
+    what is too short between such frames carry a reason. So does what is missing of a file that is cut short: an empty
+    span from the last frame to `promised`, the seconds that the file should have.
     """
     spans, done = [], 0
     for number, (begin, end) in enumerate(scenes):
@@ -83,11 +83,13 @@ def _parts(begin: int, end: int, times: np.ndarray, limits: dict, damaged: Seque
         if broken:
             yield first, last, "damaged pictures"
             continue
-        short = times[last] - times[first] < limits["min_seconds"] - SAME_TIME
-        for low, high in pairwise(even_edges(times, first, last, limits["max_seconds"])):
-            long = high - low == 1 and times[high] - times[low] > (limits["max_seconds"] or LONG_FRAME) + SAME_TIME
-            rest = "damaged pictures beside it" if (first, last) != (begin, end) else TOO_SHORT
-            yield low, high, "one frame longer than a clip" if long else rest if short else ""
+        rest = "damaged pictures beside it" if (first, last) != (begin, end) else TOO_SHORT
+        most = limits["max_seconds"]
+        for low, high in pairwise(apart(times, first, last, most)):
+            short = times[high] - times[low] < limits["min_seconds"] - SAME_TIME
+            long = high - low == 1 and times[high] - times[low] > (most or LONG_FRAME) + SAME_TIME
+            reason = "one frame longer than a clip" if long else rest if short else ""
+            yield from ((*part, reason) for part in pairwise(even_edges(times, low, high, most)))
 
 
 def _between(begin: int, end: int, stretches: list[Scene]) -> Iterator[tuple[int, int, bool]]:
@@ -111,12 +113,17 @@ def even_edges(times: np.ndarray, begin: int, end: int, most: float | None) -> l
     A frame that is longer (a pause of the camera, a gap in the times) is a part of its own; what lies between such
     frames becomes the fewest parts of about equal length.
     """
-    long = begin + np.flatnonzero(np.diff(times[begin : end + 1]) > (most or LONG_FRAME) + SAME_TIME)
-    edges = sorted({begin, end, *long.tolist(), *(long + 1).tolist()})
+    edges = apart(times, begin, end, most)
     if not most:
         return edges
     whole = [edge for first, last in pairwise(edges) for edge in _evenly(times, first, last, most)[:-1]]
     return [*whole, end]
+
+
+def apart(times: np.ndarray, begin: int, end: int, most: float | None) -> list[int]:
+    """`begin`, `end`, and between them the edges of each frame that is longer than `most` seconds."""
+    long = begin + np.flatnonzero(np.diff(times[begin : end + 1]) > (most or LONG_FRAME) + SAME_TIME)
+    return sorted({begin, end, *long.tolist(), *(long + 1).tolist()})
 
 
 def _evenly(times: np.ndarray, begin: int, end: int, most: float) -> list[int]:
