@@ -60,7 +60,6 @@ def listing(root: Path, everything: Iterable[Found], memo: Path) -> tuple[list[d
         name = as_text(one.relpath)
         if one.ignored:
             continue
-            continue
         if not is_text(one.relpath):
             rejects.append(reject("", name, "name is not UTF-8", "rename the file"))
         elif CONTROL.search(one.relpath):
