@@ -32,8 +32,10 @@ def results(tmp_path):
     clips = [{"id": f"{'0' * 16}-{n:08d}", **clip, "aes": str(n)} for n in range(10)]
     tables.write(folder / "tables" / "clips.csv", ("id", *clip), [{**row} for row in clips])
     tables.write(folder / "tables" / "scores.csv", ("id", *clip, "aes"), clips)
-    (folder / "a.mp4").write_bytes(b"a video")
-    status = (folder / "a.mp4").stat()
+    video = tmp_path / "videos" / "a.mp4"
+    video.parent.mkdir()
+    video.write_bytes(b"a video")
+    status = video.stat()
     listed = {"relpath": "a.mp4", "id": "0" * 16, "bytes": str(status.st_size), "mtime": str(status.st_mtime_ns)}
     tables.write(folder / "memo" / "list_videos" / "files.csv", tuple(listed), [listed])
     remember(folder, "videos.scan_videos", ["0" * 16])
@@ -43,7 +45,7 @@ def results(tmp_path):
 
 
 def flow(results, **change) -> Pipeline:
-    given = {"results": str(results), "videos": str(results), **change}
+    given = {"results": str(results), "videos": str(results.parent / "videos"), **change}
     return Pipeline(config.check(given, SCHEMA), config.load(SCHEMA))
 
 
@@ -97,16 +99,16 @@ def test_nothing_is_told_of_what_a_rule_must_find_out_first(results):
 
 def test_new_changed_and_deleted_files_are_counted(results):
     scored(results)
-    (results / "new.mp4").write_bytes(b"another")
+    (results.parent / "videos" / "new.mp4").write_bytes(b"another")
     said = estimate(results)
     assert "files: 1 new\n" in said
     assert row(said, "scan_videos")[:2] == ["1", "1"]
     assert "not known before scan_videos has run" in said
-    (results / "a.mp4").write_bytes(b"a changed video")
+    (results.parent / "videos" / "a.mp4").write_bytes(b"a changed video")
     assert "files: 1 new, 1 changed\n" in estimate(results)
-    (results / "a.mp4").unlink()
+    (results.parent / "videos" / "a.mp4").unlink()
     assert "files: 1 new, 1 deleted\n" in estimate(results)
-    (results / "new.mp4").rename(results / "b.txt")
+    (results.parent / "videos" / "new.mp4").rename(results / "b.txt")
     assert estimate(results) == "  files: 1 deleted\nNo item is left to compute."
 
 
