@@ -43,8 +43,7 @@ def main(kind: type[Step], description: str) -> None:
     except SystemExit as stop:
         print(stop, file=sys.stderr)
         _leave(1)
-    if job.stalled:
-        _leave(0)
+    _leave(0)
 
 
 def run(job: "Job") -> None:
@@ -91,7 +90,8 @@ def _arguments(description: str) -> argparse.Namespace:
 
 
 def _leave(status: int) -> None:
-    """End the process without waiting for its threads, which may never end."""
+    """End the process at once: a thread of it may never end, and the threads of libraries that are still there when it
+    ends in the usual way abort it now and then."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
@@ -123,7 +123,7 @@ class Job:
         listed = json.loads(vouch.content(args.models)) if args.models else {}
         self.model = digest(weights.digests(listed, args.block))
         self.fresh: list[dict] = []
-        self.computed = self.stalled = 0
+        self.computed = 0
         self.began = self.flushed = time.monotonic()
 
     def run(self) -> None:
@@ -137,10 +137,7 @@ class Job:
         missing = [row for row in items if row["id"] in wanted]
         if missing:
             compute = Compute(self.step, self.name, self.args, self.ranks, len(self.rows), self.keep)
-            try:
-                compute.run(missing, after_batch=self.flush_in_time)
-            finally:
-                self.stalled = compute.workers.stalled
+            compute.run(missing, after_batch=self.flush_in_time)
         self.flush()
         self.ranks.wait("computed")
         if self.ranks.rank == 0:

@@ -84,7 +84,7 @@ def _rows(path: Path, columns: list[str]) -> list[dict[str, str]]:
         print(f"memo: {path} is damaged and forgotten: what it held is computed again", file=sys.stderr)
         return []
     try:
-        return pq.read_table(content, columns=columns).to_pylist()
+        return pq.read_table(content, columns=columns, use_threads=False, pre_buffer=False).to_pylist()
     except (pa.ArrowException, KeyError) as error:
         print(f"memo: {path} has other columns and is forgotten: {error}", file=sys.stderr)
         return []

@@ -38,7 +38,6 @@ class Workers:
         self.threads, self.seconds = threads, seconds
         self.pool = ThreadPoolExecutor(threads)
         self.tasks: list[Task] = []
-        self.stalled = 0
 
     def submit(self, check: Callable[[], None], function: Callable, *arguments: object) -> Task:
         """A task that calls `function`.
@@ -71,7 +70,6 @@ class Workers:
 
     def give_up(self, task: Task) -> None:
         """Go on without a task and its thread: what has not begun moves to new threads."""
-        self.stalled += 1
         task.given_up = True
         self.tasks.remove(task)
         self.pool.shutdown(wait=False, cancel_futures=True)

@@ -16,7 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
-from PIL import Image
 from tqdm import tqdm
 
 from clipmill.engine import tables, vouch
@@ -24,8 +23,8 @@ from clipmill.engine.rejects import Reject
 from clipmill.plan.damage import FIRST, GATHERED
 from clipmill.tools import books, tidy
 from clipmill.tools.books import DAMAGED, LEFT_OVER, Finding
+from clipmill.videos import images
 from clipmill.videos.clip_file import read_back
-from clipmill.videos.pictures import photograph
 
 AGAIN = "run the command that made this folder again"
 EXPECTED = (*FIRST, *(name for names in GATHERED.values() for name in names))
@@ -191,8 +190,7 @@ def undecoded(path: Path, row: dict) -> str | None:
         if path.suffix == ".mp4":
             read_back(str(path), int(row["num_frames"]), size, float(row["fps"]))
             return None
-        with Image.open(path) as opened:
-            shown = photograph(opened)
+        shown = images.read(path).picture
     except Reject as error:
         return f"is not as its row says: {error.detail}"
     except Exception as error:  # whatever a library raises on a damaged file
