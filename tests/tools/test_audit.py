@@ -165,7 +165,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("table", "change", "named"), WRONG, ids=str)
+@pytest.mark.parametrize(("table", "change", "named"), WRONG)
 def test_books_that_do_not_balance_are_named(results, table, change, named):
     rewritten(results / table, change)
     told = found(results)
