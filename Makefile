@@ -36,7 +36,7 @@ demo: env reel ## run the workflow on a sample reel; VIDEOS=folder: on your own 
 test: env ## run the tests; ARGS="-k word" for some of them
 	@python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-test-slow: env ## run the long checks: 2,000 mutants of containers, chaos (half an hour)
+test-slow: env ## run the long checks: 2,000 mutants of containers, chaos, more kills and reruns (an hour)
 	@python -m pytest -m slow --numprocesses 2 $(ARGS)
 
 chaos: env ## kill runs at random moments and damage files at random; the same command must heal (an hour)

@@ -80,12 +80,12 @@ def test_every_damaged_file_is_named(results, accident):
 def test_the_command_that_it_names_heals(finished):
     """Silent damages of many kinds at once, and a table that is lost with its sum."""
     products = accidents.products(finished.results)
+    (table,) = finished.results.glob("work/captions.cut_clips/*/00000.csv")
     kinds = [paths for kind, paths in accidents.kinds(finished.results).items() if "run.json" not in kind]
     random = Random(3)
     for number, paths in enumerate(kinds):
         if path := next((path for path in paths if path.exists()), None):
             silently(accidents.ACCIDENTS[number % 4])(path, random)
-    (table,) = finished.results.glob("work/captions.cut_clips/*/00000.csv")
     table.unlink(missing_ok=True)
     vouch.place(table).unlink(missing_ok=True)
     done = command(finished.results, "--remove")

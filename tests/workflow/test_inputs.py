@@ -128,6 +128,7 @@ def test_names_of_every_kind(tmp_path, shared):
     check(shared, mill.results)
 
 
+@pytest.mark.slow
 def test_real_footage_keeps_every_promise(tmp_path, shared):
     mill = Mill(tmp_path / "mill", detector="adaptive", shards={"minutes": 0.02, "max": 4})
     shutil.copytree(shared / "footage", mill.videos)

@@ -60,6 +60,7 @@ def test_a_looser_threshold_captions_only_the_newly_admitted(finished):
     assert finished.final() == before
 
 
+@pytest.mark.slow
 def test_changes_of_two_phases_at_once_give_the_tables_of_a_clean_run(finished, tmp_path):
     scores = aesthetics(finished)
     finished.change(select={"aes": {"min": scores[len(scores) // 2]}, "match": {"min": 10}}).run()
@@ -201,12 +202,14 @@ def test_another_shard_size_computes_nothing(finished):
     assert finished.final() == before
 
 
+@pytest.mark.slow
 def test_clip_lengths_decode_nothing_again(finished, tmp_path):
     changed = finished.change(clips={"max_seconds": 1.0}).run()
     assert "scan_videos" not in changed.computed
     assert finished.final() == clean(finished, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_lost_manifest_hides_no_change(finished, tmp_path):
     (finished.results / "plan" / "clips" / "manifest.csv").unlink()
     changed = finished.change(score={"flow": {"seconds": 0.25}}).run()

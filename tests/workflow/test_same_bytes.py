@@ -60,7 +60,10 @@ def _alive(group: int) -> bool:
     return True
 
 
-@pytest.mark.parametrize("rule", ["scan_videos", "score_flow", "caption_clips", "cut_clips", "gather_captions"])
+SLOW = [pytest.param(rule, marks=pytest.mark.slow) for rule in ("score_flow", "caption_clips", "gather_captions")]
+
+
+@pytest.mark.parametrize("rule", ["scan_videos", "cut_clips", *SLOW])
 def test_killed_and_started_again(finished_mill, tmp_path, rule):
     mill = fresh(tmp_path)
     interrupted(mill, rule, whole_group=True)
