@@ -35,7 +35,7 @@ class Failing(Step):
 
 def test_a_fault_in_the_log_cannot_command_a_terminal(capsys, tmp_path):
     class Args:
-        max_error_share, threads = 1.0, 1
+        max_error_share, threads, item_minutes = 1.0, 1, 15
 
     class Alone:
         size, rank, leads = 1, 0, True

@@ -125,3 +125,8 @@ def completion(text, finish="stop"):
     message = {"role": "assistant", "content": text}
     choice = {"index": 0, "message": message, "finish_reason": finish}
     return json.dumps({"id": "1", "object": "chat.completion", "created": 1, "model": "tiny", "choices": [choice]})
+
+
+def said(results: list) -> list[str]:
+    """What was said of each clip. Random weights speak no language: it may be a reject for having no words."""
+    return [result["text"] if isinstance(result, dict) else result.detail for result in results]
