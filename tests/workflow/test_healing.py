@@ -47,6 +47,7 @@ def test_the_same_command_heals(finished):
     assert finished.run().idle
 
 
+@pytest.mark.slow
 def test_two_accidents_to_every_part_at_once(finished):
     before = products(finished.results)
     random = Random(3)
