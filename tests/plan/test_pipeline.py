@@ -60,24 +60,6 @@ def concerned(key: str) -> set[str] | None:
     return rules
 
 
-@pytest.mark.parametrize("key", [key for key in KEYS if not key.endswith("enabled") and concerned(key) is not None])
-def test_a_key_concerns_its_own_rules_memos_and_no_others(key):
-    path, value, speed = KEYS[key]
-    before = pipeline()
-    changed = copy.deepcopy(before.config)
-    block = changed
-    for name in path[:-1]:
-        block = block[name]
-    block[path[-1]] = value
-    after = Pipeline(changed, SCHEMA_READ)
-    remembering = [name for phase in PHASES for name in before.steps(phase)]
-    forgotten = {name for name in remembering if before.memo(name) != after.memo(name)}
-    if key == "caption.server.url":
-        assert forgotten == {"captions.caption_clips"}, "a server in place of a model of our own is another captioner"
-    else:
-        assert forgotten == (set() if speed else concerned(key))
-
-
 def after(key: str) -> tuple[Pipeline, Pipeline]:
     """The pipeline before and after another value of a key."""
     path, value, _ = KEYS[key]
@@ -88,6 +70,17 @@ def after(key: str) -> tuple[Pipeline, Pipeline]:
         block = block[name]
     block[path[-1]] = value
     return before, Pipeline(changed, SCHEMA_READ)
+
+
+@pytest.mark.parametrize("key", [key for key in KEYS if not key.endswith("enabled") and concerned(key) is not None])
+def test_a_key_concerns_its_own_rules_memos_and_no_others(key):
+    speed, (before, changed) = KEYS[key][2], after(key)
+    remembering = [name for phase in PHASES for name in before.steps(phase)]
+    forgotten = {name for name in remembering if before.memo(name) != changed.memo(name)}
+    if key == "caption.server.url":
+        assert forgotten == {"captions.caption_clips"}, "a server in place of a model of our own is another captioner"
+    else:
+        assert forgotten == (set() if speed else concerned(key))
 
 
 def running(mill: Pipeline) -> dict[str, object]:

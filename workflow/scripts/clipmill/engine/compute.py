@@ -125,7 +125,7 @@ class Compute:
         if isinstance(error, Stalled):
             return stalled(self.args.item_minutes)
         if isinstance(error, FileNotFoundError) and are_gone(self.step, rows):
-            return {"fault": "changed", "reason": "changed during the run", "detail": "the file is gone"}
+            return changed("the file is gone")
         if isinstance(error, OSError | MemoryError):
             raise error
         for row in rows:
@@ -169,6 +169,11 @@ class Progress:
 def are_gone(step: Step, rows: list[dict]) -> bool:
     """Whether the sources of these rows are gone, though their folder is there."""
     return step.reads_source and any(step.videos.iterdir()) and not any(step.source(row).exists() for row in rows)
+
+
+def changed(how: str) -> dict:
+    """The fault of an item whose source is not the file that was listed; `how`: in words."""
+    return {"fault": "changed", "reason": "changed during the run", "detail": how}
 
 
 def stalled(minutes: float) -> dict:

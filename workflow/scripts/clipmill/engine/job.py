@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from clipmill.engine import accounts, files, rejects, tables, vouch, weights
-from clipmill.engine.compute import Compute
+from clipmill.engine.compute import Compute, changed
 from clipmill.engine.fingerprints import digest
 from clipmill.engine.memo import TRIED_AGAIN, Memo
 from clipmill.engine.ranks import Ranks
@@ -167,7 +167,7 @@ class Job:
     def keep(self, row: dict, values: dict) -> None:
         """Take the values of an item; they are written by the next flush."""
         if self.step.reads_source and (why := self.step.changed(row)):
-            values = {"fault": "changed", "reason": "changed during the run", "detail": why}
+            values = changed(why)
         identity, key = self.key(row)
         text = {name: tables.number(value) for name, value in (self.step.stamp(row) | values).items()}
         self.fresh.append({**text, "id": identity, "key": key})

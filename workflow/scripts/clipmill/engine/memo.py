@@ -66,21 +66,16 @@ class Memo:
         table = pa.table({name: pa.array([row.get(name, "") for row in rows], pa.string()) for name in self.columns})
         content = io.BytesIO()
         pq.write_table(table, content, compression="zstd")
-        with whole(self.folder / f"{rows[0]['id']}_{rows[-1]['id']}_{_digest(content)}.parquet", "wb") as file:
+        with whole(
+            self.folder / f"{rows[0]['id']}_{rows[-1]['id']}_{vouch.digest_of(content.getbuffer())}.parquet", "wb"
+        ) as file:
             file.write(content.getbuffer())
-
-
-def _digest(content: io.BytesIO) -> str:
-    """What the name of a part file with this content ends in."""
-    hasher = vouch.hasher()
-    hasher.update(content.getbuffer())
-    return hasher.hexdigest()
 
 
 def _rows(path: Path, columns: list[str]) -> list[dict[str, str]]:
     """The rows of a part file; a damaged part is a forgotten part."""
     content = io.BytesIO(path.read_bytes())
-    if vouch.digest_in_name(path) != _digest(content):
+    if vouch.digest_in_name(path) != vouch.digest_of(content.getbuffer()):
         print(f"memo: {path} is damaged and forgotten: what it held is computed again", file=sys.stderr)
         return []
     try:

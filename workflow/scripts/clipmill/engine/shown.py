@@ -20,5 +20,11 @@ def shown_lines(text: str) -> str:
     return LINES.sub(_escape, text)
 
 
+def printable(text: str, keep: str = "") -> str:
+    """The text with everything that is not printable, but for the letters of `keep`, written as escapes: stricter than
+    `shown`, for what only a screen shows."""
+    return "".join(letter if letter.isprintable() or letter in keep else ascii(letter)[1:-1] for letter in text)
+
+
 def _escape(found: re.Match) -> str:
     return found[0].encode("unicode_escape").decode()

@@ -20,6 +20,8 @@ from pathlib import Path
 
 BUFFER = 1 << 20
 """Bytes that are read at once."""
+CHANGED = "is damaged (its content has changed)"
+"""How a file is damaged whose size is as it was."""
 
 
 class Damaged(OSError):
@@ -44,9 +46,9 @@ def hasher():
     return hashlib.blake2b(digest_size=16)
 
 
-def digest_of(text: str) -> str:
-    """The digest of a text."""
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+def digest_of(content: bytes | memoryview) -> str:
+    """The digest of bytes in memory."""
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def digest(path: str | Path) -> str:
@@ -82,7 +84,7 @@ def fault(path: Path, recorded: str) -> str | None:
     if status.st_mtime_ns == int(changed):
         return None
     if digest(path) != known:
-        return "is damaged (its content has changed)"
+        return CHANGED
     with contextlib.suppress(OSError):
         os.utime(path, ns=(status.st_atime_ns, int(changed)))
     return None
@@ -92,6 +94,11 @@ def place(path: str | Path) -> Path:
     """Where the sum of a file stands."""
     path = Path(path)
     return path.with_name(f".{path.name}.sum")
+
+
+def vouched(place: Path) -> Path:
+    """The file that a sum stands beside."""
+    return place.with_name(place.name.removeprefix(".").removesuffix(".sum"))
 
 
 def again(path: Path) -> Path:
@@ -109,14 +116,14 @@ def note_again(path: Path, changed: bool) -> None:
 def text(path: Path, files: Iterable[tuple[str, str]] = ()) -> str:
     """The sum of the file at `path`; `files`: (path, state) of each file of its rows."""
     lines = f"{digest(path)} {path.stat().st_size}\n" + "".join(f"{state} {name}\n" for name, state in files)
-    return f"{lines}{digest_of(lines)}\n"
+    return f"{lines}{digest_of(lines.encode())}\n"
 
 
 def read(path: str | Path) -> Sum | None:
     """The sum beside a file; None where there is none. Raises Damaged where the sum itself is damaged."""
     try:
         body, own = place(path).read_bytes().decode().removesuffix("\n").rsplit("\n", 1)
-        if own != digest_of(f"{body}\n"):
+        if own != digest_of(f"{body}\n".encode()):
             raise ValueError
     except FileNotFoundError:
         return None
@@ -145,11 +152,17 @@ def check(path: str | Path) -> Sum:
     return known
 
 
+def check_named(path: Path) -> None:
+    """Raise Damaged where a file, whose name holds its digest, is not as it was written."""
+    if digest(path) != digest_in_name(path):
+        raise Damaged(path, CHANGED)
+
+
 def _compare(path: str | Path, known: Sum, size: int, found: str | None) -> None:
     if size != known.size:
         raise Damaged(path, f"is damaged ({size} bytes in place of {known.size})")
     if found is not None and found != known.digest:
-        raise Damaged(path, "is damaged (its content has changed)")
+        raise Damaged(path, CHANGED)
 
 
 class _Hashed(io.RawIOBase):

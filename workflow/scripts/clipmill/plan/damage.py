@@ -107,15 +107,16 @@ def _of_models(results: Path, models: Path) -> Iterator[Finding]:
         for entry in (entry for block in json.loads(vouch.content(listing)).values() for entry in block):
             place = Path(entry["path"])
             if place.is_relative_to(models) and place.exists() and weights.digest(place) != entry["sha256"]:
-                why = "is damaged (its content has changed)"
-                yield Finding(place, why, (place, listing, results / "run.json"), "it is fetched again")
+                yield Finding(place, vouch.CHANGED, (place, listing, results / "run.json"), "it is fetched again")
 
 
 def _of_memos(pipeline: Pipeline, phase: str) -> Iterator[Finding]:
     for folder in sorted({pipeline.memo(name) for name in pipeline.steps(phase)}):
         for path in sorted(Path(folder).glob("*.parquet")):
-            if vouch.digest_in_name(path) != vouch.digest(path):
-                yield Finding(path, "is damaged (its content has changed)", (path,), FORGOTTEN)
+            try:
+                vouch.check_named(path)
+            except vouch.Damaged as error:
+                yield Finding(path, error.why, (path,), FORGOTTEN)
 
 
 def _unless_whole(path: Path, *remove: Path) -> Iterator[Finding]:
@@ -132,7 +133,7 @@ def _vouched_in(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     names = {path.name for path in folder.iterdir()}
-    left = {name.removeprefix(".").removesuffix(".sum") for name in names if name.endswith(".sum")}
+    left = {vouch.vouched(folder / name).name for name in names if name.endswith(".sum")}
     return sorted(folder / name for name in names | left if name.endswith(".csv"))
 
 

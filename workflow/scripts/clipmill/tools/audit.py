@@ -88,16 +88,13 @@ class Audit:
             names = [path for path in folder.rglob("*") if path.is_file()]
             sums = [path for path in names if path.name.startswith(".") and path.suffix == ".sum"]
             found |= {path for path in names if path.suffix in (".csv", ".json", ".parquet")}
-            found |= {path.with_name(path.name.removeprefix(".").removesuffix(".sum")) for path in sums}
+            found |= set(map(vouch.vouched, sums))
         return sorted(found)
 
     def damage(self, path: Path) -> str | None:
         """How a file of ours is not as it was written, in words; None where it is."""
         try:
-            if path.suffix != ".parquet":
-                vouch.check(path)
-            elif vouch.digest(path) != vouch.digest_in_name(path):
-                return "is damaged (its content has changed)"
+            (vouch.check_named if path.suffix == ".parquet" else vouch.check)(path)
         except vouch.Damaged as error:
             return error.why
         except OSError as error:
@@ -180,7 +177,7 @@ def changed(path: Path, recorded: str) -> str | None:
         return "is missing"
     except OSError as error:
         return f"cannot be read ({error.strerror})"
-    return None if same else "is damaged (its content has changed)"
+    return None if same else vouch.CHANGED
 
 
 def undecoded(path: Path, row: dict) -> str | None:

@@ -8,6 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 from clipmill.engine import tables
+from clipmill.engine.shown import printable
 from clipmill.release import summary
 
 TABLES = summary.TABLES | {"rejects": "rejects.csv"}
@@ -32,11 +33,6 @@ class Finding:
 
     def __str__(self) -> str:
         return printable(f"{self.path} {self.why}")
-
-
-def printable(text: str) -> str:
-    """A text of a table or a name without what a terminal would obey."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def findings(results: Path, account: dict) -> Iterator[Finding]:

@@ -3,6 +3,8 @@
 import logging
 from pathlib import Path
 
+from clipmill.engine.shown import printable
+
 LINES = 12
 """Lines of a log that are shown."""
 TAIL = 16 * 1024
@@ -45,9 +47,4 @@ def tail(log: Path) -> str:
             lines = file.read().decode(errors="replace").splitlines()
     except OSError as error:
         lines = [f"cannot be read: {error.strerror}"]
-    return "\n".join(f"  {printable(line)}" for line in lines[-LINES:] or ["(empty)"])
-
-
-def printable(line: str) -> str:
-    """The line with control characters written out, so that none reaches the terminal."""
-    return "".join(letter if letter.isprintable() or letter == "\t" else repr(letter)[1:-1] for letter in line)
+    return "\n".join("  " + printable(line, keep="\t") for line in lines[-LINES:] or ["(empty)"])

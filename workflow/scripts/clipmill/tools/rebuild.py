@@ -24,8 +24,8 @@ from yaml import YAMLError
 from clipmill.engine import tables, vouch
 from clipmill.engine.fingerprints import SCRIPTS, digest, fingerprint
 from clipmill.engine.rejects import Reject, is_reject
+from clipmill.engine.shown import printable
 from clipmill.plan.config import ConfigError, check, load
-from clipmill.tools.books import printable
 from clipmill.videos.reader import Reader
 from clipmill.videos.sources import root_of
 

@@ -60,7 +60,7 @@ def refuse_other_kinds(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def bytes_of(path: Path, reason: str, detail: str = "") -> Iterator[None]:
+def bytes_of(path: Path, reason: str) -> Iterator[None]:
     """Turn what the libraries raise about the bytes of a file, whatever its number, into a Reject.
 
     ffmpeg reports a file that it will not open, or a size that no memory holds, as the system's errors. The system is
@@ -71,9 +71,9 @@ def bytes_of(path: Path, reason: str, detail: str = "") -> Iterator[None]:
     except av.error.FFmpegError as error:
         if isinstance(error, OSError):
             files.read_through(path)
-        raise Reject(reason, f"{detail}{error}") from error
+        raise Reject(reason, str(error)) from error
     except (ValueError, ArithmeticError, LookupError, NotImplementedError) as error:
-        raise Reject(reason, f"{detail}{error!r}") from error
+        raise Reject(reason, repr(error)) from error
 
 
 def video_stream(container: av.container.InputContainer) -> av.video.VideoStream | None:
@@ -104,9 +104,7 @@ def sound_stream(container: av.container.InputContainer, video: av.video.VideoSt
     related = container.streams.best("audio", related=video)
     if related is not None and is_audible(related):
         return related
-    streams = [
-        stream for stream in container.streams.audio if stream.codec_context and stream.codec_context.sample_rate
-    ]
+    streams = [stream for stream in container.streams.audio if is_audible(stream)]
     return max(streams, key=lambda stream: (is_default(stream), stream.codec_context.channels), default=None)
 
 

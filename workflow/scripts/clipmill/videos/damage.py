@@ -1,5 +1,6 @@
 """What of a video is damaged: where its packets or pictures are, and where they are whole again."""
 
+import contextlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from pathlib import Path
@@ -192,16 +193,8 @@ def end_of_boxes(path: Path) -> int:
 def last_second(path: Path) -> float:
     """When the last packet of any stream ends, in seconds from the first one's start; nothing is decoded."""
     starts, ends = [], [0.0]
-    with opened(path) as container:
-        demuxed = container.demux()
-        while True:
-            try:
-                with bytes_of(path, "damaged"):
-                    packet = next(demuxed, None)
-            except Reject:
-                break
-            if packet is None:
-                break
+    with opened(path) as container, contextlib.suppress(Reject), bytes_of(path, "damaged"):
+        for packet in container.demux():
             if packet.size and packet.pts is not None and not packet.is_corrupt:
                 starts.append(float(packet.pts * packet.time_base))
                 ends.append(float((packet.pts + (packet.duration or 0)) * packet.time_base))

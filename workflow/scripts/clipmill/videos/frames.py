@@ -86,7 +86,7 @@ def writing(path: Path) -> Iterator[Callable[[int, float, bytes], None]]:
 def _contents(archive: zipfile.ZipFile) -> bytes:
     """A digest of what a zip's own directory says, which has no checksum: it stands in the zip's comment."""
     entries = [(entry.filename, entry.CRC, entry.file_size, entry.header_offset) for entry in archive.infolist()]
-    return vouch.digest_of(repr(entries)).encode()
+    return vouch.digest_of(repr(entries).encode()).encode()
 
 
 def write(path: Path, images: dict[int, tuple[float, bytes]]) -> None:
