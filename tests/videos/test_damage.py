@@ -204,24 +204,24 @@ def test_a_scrambled_broadcast_is_called_encrypted(tmp_path):
     assert fault.value.reason == "encrypted"
 
 
-def tuned_in(path: Path, group: int, packet: int) -> Path:
-    """A broadcast, recorded from a packet on, whose key frames are `group` frames apart."""
+def tuned_in(path: Path, group: int, first: int) -> Path:
+    """A broadcast, recorded from its packet `first` on, whose key frames are `group` frames apart."""
     ffmpeg(*PICTURE, "-c:v", "libx264", "-g", group, "-sc_threshold", 0, path)
     with av.open(str(path)) as container:
-        place = [packet.pos for packet in container.demux(video=0) if packet.size][packet]
+        place = [packet.pos for packet in container.demux(video=0) if packet.size][first]
     path.write_bytes(path.read_bytes()[: 188 * 3] + path.read_bytes()[place:])
     return path
 
 
 def test_a_file_that_starts_in_the_middle_of_a_group_of_pictures_says_so(tmp_path):
-    path = tuned_in(tmp_path / "a.ts", group=1000, packet=20)
+    path = tuned_in(tmp_path / "a.ts", group=1000, first=20)
     with pytest.raises(Reject) as fault:
         Scanned(path, tmp_path / "results")
     assert fault.value.reason == "starts in the middle of a group of pictures"
 
 
 def test_a_recording_that_starts_between_key_frames_loses_only_its_beginning(tmp_path):
-    path = tuned_in(tmp_path / "a.ts", group=25, packet=30)
+    path = tuned_in(tmp_path / "a.ts", group=25, first=30)
     scanned = Scanned(path, tmp_path / "results", clips=WHOLE)
     assert scanned.rejects == []
     assert seconds(scanned.clips) == pytest.approx(4, abs=0.05)

@@ -66,9 +66,8 @@ class Memo:
         table = pa.table({name: pa.array([row.get(name, "") for row in rows], pa.string()) for name in self.columns})
         content = io.BytesIO()
         pq.write_table(table, content, compression="zstd")
-        with whole(
-            self.folder / f"{rows[0]['id']}_{rows[-1]['id']}_{vouch.digest_of(content.getbuffer())}.parquet", "wb"
-        ) as file:
+        name = f"{rows[0]['id']}_{rows[-1]['id']}_{vouch.digest_of(content.getbuffer())}.parquet"
+        with whole(self.folder / name, "wb") as file:
             file.write(content.getbuffer())
 
 
