@@ -1,43 +1,13 @@
 """The pipeline's table: who reads whom, what each result depends on, and where everything lies."""
 
-import copy
 import json
 import shlex
 
 import pytest
-from clipmill.plan import config
 from clipmill.plan.pipeline import PHASES, Pipeline, in_turn, script_of
 from mill import ROOT
+from rerun_rows import KEYS, SCHEMA_READ, changed, pipeline, rerun
 
-SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
-SCHEMA_READ = config.load(SCHEMA)
-
-
-def pipeline(**change) -> Pipeline:
-    return Pipeline(config.check({"results": "out", **change}, SCHEMA), SCHEMA_READ)
-
-
-def values(properties: dict, path=()):
-    """(path, another value, whether it is marked as speed only) of each key with a value."""
-    other = {"boolean": lambda old: not old, "integer": lambda old: 7, "number": lambda old: 0.77}
-    for name, node in properties.items():
-        node = {**SCHEMA_READ["$defs"].get(node.get("$ref", "").rsplit("/", 1)[-1], {}), **node}
-        if "properties" in node:
-            yield from values(node["properties"], (*path, name))
-        elif "enum" in node:
-            yield (
-                (*path, name),
-                next((some for some in node["enum"] if some != node["default"]), "another"),
-                node.get("speed"),
-            )
-        else:
-            kinds = node["type"] if isinstance(node["type"], list) else [node["type"]]
-            value = other.get(kinds[0], lambda old: "another")(node["default"])
-            value = {"array": [0.25], "url": "http://host/v1", "head_sha256": "0" * 64}.get(name, value)
-            yield (*path, name), [0.25] if kinds == ["array"] else value, node.get("speed")
-
-
-KEYS = {".".join(path): (path, value, speed) for path, value, speed in values(SCHEMA_READ["properties"])}
 CONCERNS = {
     "videos": set(), "results": None, "models": set(), "scratch": set(), "shards": set(), "max_error_share": set(),
     "item_minutes": set(),
@@ -62,54 +32,30 @@ def concerned(key: str) -> set[str] | None:
 
 def after(key: str) -> tuple[Pipeline, Pipeline]:
     """The pipeline before and after another value of a key."""
-    path, value, _ = KEYS[key]
     before = pipeline()
-    changed = copy.deepcopy(before.config)
-    block = changed
-    for name in path[:-1]:
-        block = block[name]
-    block[path[-1]] = value
-    return before, Pipeline(changed, SCHEMA_READ)
+    return before, Pipeline(changed(before.config, key), SCHEMA_READ)
 
 
 @pytest.mark.parametrize("key", [key for key in KEYS if not key.endswith("enabled") and concerned(key) is not None])
 def test_a_key_concerns_its_own_rules_memos_and_no_others(key):
-    speed, (before, changed) = KEYS[key][2], after(key)
+    speed, (before, later) = KEYS[key][2], after(key)
     remembering = [name for phase in PHASES for name in before.steps(phase)]
-    forgotten = {name for name in remembering if before.memo(name) != changed.memo(name)}
+    forgotten = {name for name in remembering if before.memo(name) != later.memo(name)}
     if key == "caption.server.url":
         assert forgotten == {"captions.caption_clips"}, "a server in place of a model of our own is another captioner"
     else:
         assert forgotten == (set() if speed else concerned(key))
 
 
-def running(mill: Pipeline) -> dict[str, object]:
-    """What makes Snakemake run each rule again: its params, and the places of its tables."""
-    rules = {
-        name: (mill.table(name), mill.params(name) if rule.remembers else mill.selection(name))
-        for name, rule in mill.rules.items()
-        if rule.enabled
-    }
-    plans = {f"plan_{phase}": mill.plan(phase) for phase in PHASES}
-    return (
-        rules | plans | {"fetch_models": (mill.models(), mill.config["models"]), "list_videos": mill.config["videos"]}
-    )
-
-
 def said(names) -> str:
-    return ", ".join(f"`{script_of(name) or name}`" for name in names) or "-"
+    return ", ".join(f"`{name}`" for name in names) or "-"
 
 
 def rerun_row(key: str) -> str:
     """The row of docs/reruns.md about a key."""
     if key == "results":
         return "| `results` | everything, in the new folder | every rule |"
-    before, changed = after(key)
-    old, new = running(before), running(changed)
-    steps = [name for phase in PHASES for name in changed.steps(phase)]
-    known = {before.memo(name) for phase in PHASES for name in before.steps(phase)}
-    computes = [name for name in steps if changed.memo(name) not in known]
-    runs = [name for name in new if new[name] != old.get(name) and name not in computes]
+    computes, runs = rerun(*after(key))
     return f"| `{key}` | {said(computes)} | {said(runs)} |"
 
 
