@@ -58,10 +58,10 @@ def served(pages: dict[str, bytes]):
 
 
 def fetch(folder: Path, settings: dict, **environment) -> tuple[int, str, dict | None]:
-    """`fetch_models` in a process: (exit status, what it said, the list that it wrote)."""
+    """`fetch_model` in a process: (exit status, what it said, the list that it wrote)."""
     out = folder / "models.json"
     out.unlink(missing_ok=True)
-    command = [sys.executable, SCRIPTS / "fetch_models.py", "--models", folder, "--out", out]
+    command = [sys.executable, SCRIPTS / "fetch_model.py", "--models", folder, "--out", out]
     given = {name: value for name, value in os.environ.items() if name not in ("HF_HUB_OFFLINE", "CLIPMILL_MODELS")}
     given |= {"HF_HOME": str(folder / "hub"), "NO_PROXY": "127.0.0.1"}
     done = subprocess.run(

@@ -31,6 +31,7 @@ def values(properties: dict, path=()):
             kinds = node["type"] if isinstance(node["type"], list) else [node["type"]]
             value = other.get(kinds[0], lambda old: "another")(node["default"])
             value = {"array": [0.25], "url": "http://host/v1", "head_sha256": "0" * 64}.get(name, value)
+            value = max(value, 2 * node["minimum"]) if isinstance(value, int) and node.get("minimum") else value
             yield (*path, name), [0.25] if kinds == ["array"] else value, node.get("speed")
 
 
@@ -57,21 +58,29 @@ def running(mill: Pipeline) -> dict[str, object]:
     }
     plans = {f"plan_{phase}": mill.plan(phase) for phase in PHASES}
     return (
-        rules | plans | {"fetch_models": (mill.models(), mill.config["models"]), "list_videos": mill.config["videos"]}
+        rules
+        | plans
+        | {f"fetch_model {block}": (named, mill.config["models"]) for block, named in mill.models().items()}
+        | {"list_videos": mill.config["videos"]}
     )
 
 
 def rerun(old: Pipeline, new: Pipeline) -> tuple[list[str], list[str]]:
     """The rules that compute again, and those that only run again, from one pipeline to another.
 
-    A rule runs again where its own table would be another one, and where it reads a table that is written again.
+    A rule runs again where its own table would be another one, and where it reads a file that is written again.
     """
     before, after = running(old), running(new)
     known = {old.memo(name) for phase in PHASES for name in old.steps(phase)}
     computes = [name for phase in PHASES for name in new.steps(phase) if new.memo(name) not in known]
     runs = [name for name in after if after[name] != before.get(name) and name not in computes]
     for name, rule in new.rules.items():
-        if rule.enabled and name not in computes + runs and set(rule.reads) & {*computes, *runs}:
+        read = {*rule.reads, f"fetch_model {rule.block}" if new.lists(name) else ""}
+        if rule.enabled and name not in computes + runs and read & {*computes, *runs}:
             runs.append(name)
-    runs.sort(key=list(after).index)
-    return [script_of(name) or name for name in computes], [script_of(name) or name for name in runs]
+    return names(computes), names(sorted(runs, key=list(after).index))
+
+
+def names(steps: list[str]) -> list[str]:
+    """The names of these rules as the Snakefile has them, each once."""
+    return list(dict.fromkeys(script_of(step.partition(" ")[0]) or step.partition(" ")[0] for step in steps))

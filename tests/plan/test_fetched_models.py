@@ -14,7 +14,7 @@ SCHEMA = Path(__file__).parents[2] / "workflow/schemas/config.schema.yaml"
 
 @pytest.fixture
 def fetched(tmp_path, monkeypatch):
-    """A results folder whose models.json names a file and a folder of weights under models/: (pipeline, models)."""
+    """A results folder whose lists of models name a file and a folder of weights under models/: (pipeline, models)."""
     models = tmp_path / "models"
     monkeypatch.setenv("CLIPMILL_MODELS", str(models))
     (models / "lab" / "captioner@main").mkdir(parents=True)
@@ -22,8 +22,9 @@ def fetched(tmp_path, monkeypatch):
     places["score.flow"].write_bytes(b"flow" * 100)
     (places["caption"] / "model.safetensors").write_bytes(b"words" * 100)
     listed = {block: [{"path": str(at), "sha256": weights.digest(at)}] for block, at in places.items()}
-    with files.whole(tmp_path / "results" / "models.json") as file:
-        json.dump(listed, file)
+    for block, entries in listed.items():
+        with files.whole(tmp_path / "results" / "models" / f"{block}.json") as file:
+            json.dump({block: entries}, file)
     config = check({"models": str(models), "results": str(tmp_path / "results"), "videos": str(tmp_path)}, SCHEMA)
     return Pipeline(config, load(SCHEMA)), models
 
@@ -43,7 +44,8 @@ def test_a_damaged_model_is_named_and_fetched_again(fetched, capsys, name):
     damage.heal(pipeline)
     assert "is damaged" in capsys.readouterr().err
     assert not (models / name).exists()
-    assert not (Path(pipeline.results) / "models.json").exists()
+    left = [path.name for path in (Path(pipeline.results) / "models").glob("*.json")]
+    assert left == ["caption.json" if name == "abc-raft.pth" else "score.flow.json"]
 
 
 def test_a_model_that_was_removed_to_save_room_is_no_damage(fetched):

@@ -7,7 +7,7 @@ from slurm_cluster import Site, by_rule, cluster
 
 GPUS = {"score_aesthetic": 2, "score_flow": 2, "caption_clips": 2, "score_match": 8}
 """GPUs of the rules that hold any. The profile gives 8 to each; most have 2, because two cores run all the ranks."""
-LOGIN = {"list_videos", "plan_videos", "plan_clips", "plan_captions", "fetch_models", "summarize"}
+LOGIN = {"list_videos", "plan_videos", "plan_clips", "plan_captions", "fetch_model", "summarize"}
 
 
 @pytest.fixture(scope="module")

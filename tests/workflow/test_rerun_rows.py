@@ -11,7 +11,7 @@ from mill import Mill, footage
 from rerun_rows import KEYS, SCHEMA, SCHEMA_READ, changed, rerun
 
 FLOW = [
-    ["fetch_models", "list_videos", "plan_videos"],
+    ["fetch_model", "list_videos", "plan_videos"],
     ["scan_videos", "gather_videos", "plan_clips"],
     ["score_aesthetic", "score_flow", "score_ocr", "select_clips", "gather_clips", "plan_captions"],
     ["caption_clips", "clean_captions", "score_match", "select_pairs", "label_camera", "cut_clips", "gather_captions"],
@@ -22,8 +22,8 @@ FOLLOWS = {"plan_videos", "plan_clips", "plan_captions", "gather_videos", "gathe
 ALWAYS = {"summarize"}
 """Notes the configuration, whatever has changed in it."""
 SOME = ["fmin", "score.flow.seconds", "select.aes.min", "clean.prefix", "match.batch", "cut.crf", "shards.max"]
-ELSEWHERE = {"results", "videos"}
-"""Another folder of results or of videos is no change of this one's rows: tests/workflow/test_reruns.py."""
+ELSEWHERE = {"results", "videos", "score.ocr.model"}
+"""Another folder of results or videos is another run (tests/workflow/test_reruns.py); there is one text detector."""
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ rule caption_clips:
     input:
         plan=ancient("<results>/plan/captions/manifest.csv"),
         table="<results>/plan/captions/{shard}.csv",
-        models=rules.fetch_models.output,
+        models=pipeline.lists("captions.caption_clips"),
     output:
         pipeline.table("captions.caption_clips"),
     log:
@@ -48,7 +48,7 @@ use rule caption_clips as clean_captions with:
     input:
         plan=ancient("<results>/plan/captions/manifest.csv"),
         table=pipeline.before("captions.clean_captions"),
-        models=rules.fetch_models.output,
+        models=pipeline.lists("captions.clean_captions"),
     output:
         pipeline.table("captions.clean_captions"),
     log:
@@ -62,7 +62,7 @@ use rule caption_clips as score_match with:
     input:
         plan=ancient("<results>/plan/captions/manifest.csv"),
         table=pipeline.before("captions.score_match"),
-        models=rules.fetch_models.output,
+        models=pipeline.lists("captions.score_match"),
     output:
         pipeline.table("captions.score_match"),
     log:

@@ -27,7 +27,7 @@ rule score_aesthetic:
     input:
         plan=ancient("<results>/plan/clips/manifest.csv"),
         table="<results>/plan/clips/{shard}.csv",
-        models=rules.fetch_models.output,
+        models=pipeline.lists("clips.score_aesthetic"),
     output:
         pipeline.table("clips.score_aesthetic"),
     log:
@@ -45,6 +45,10 @@ rule score_aesthetic:
 
 # scripts/score_flow.py: column flow
 use rule score_aesthetic as score_flow with:
+    input:
+        plan=ancient("<results>/plan/clips/manifest.csv"),
+        table="<results>/plan/clips/{shard}.csv",
+        models=pipeline.lists("clips.score_flow"),
     output:
         pipeline.table("clips.score_flow"),
     log:
@@ -55,6 +59,10 @@ use rule score_aesthetic as score_flow with:
 
 # scripts/score_ocr.py: columns ocr and ocr_area
 use rule score_aesthetic as score_ocr with:
+    input:
+        plan=ancient("<results>/plan/clips/manifest.csv"),
+        table="<results>/plan/clips/{shard}.csv",
+        models=pipeline.lists("clips.score_ocr"),
     output:
         pipeline.table("clips.score_ocr"),
     log:

@@ -33,6 +33,7 @@ pathvars:
 
 wildcard_constraints:
     shard=r"\d{5}",
+    block=r"[a-z.]+",
 
 
 @cache

@@ -1,21 +1,28 @@
 # The models that the configuration names, fetched once, with network access; every other rule works without a network.
 
 
-# scripts/fetch_models.py
-rule fetch_models:
+# scripts/fetch_model.py: the models of one block of the configuration. A list for each block: another captioner must
+# not make the scorers run again.
+rule fetch_model:
     output:
-        "<results>/models.json",
+        "<results>/models/{block}.json",
     log:
-        "<results>/logs/fetch_models.log",
-    benchmark:
-        "<results>/benchmarks/fetch_models.tsv"
+        "<results>/logs/fetch_model/{block}.log",
     localrule: True
     threads: 1
     params:
-        **literal(models=config["models"], needs=json.dumps(pipeline.models())),
-        code=fingerprint("fetch_models"),
-        # Lazy: it notices replaced weights of a local folder, and is evaluated once per run.
-        state=lambda wildcards: weights.state(pipeline.models()),
+        **literal(models=config["models"]),
+        needs=lambda wildcards: json.dumps({wildcards.block: pipeline.models()[wildcards.block]}),
+        code=fingerprint("fetch_model"),
+        # It notices replaced weights of a local folder.
+        state=lambda wildcards: weights.state({wildcards.block: pipeline.models()[wildcards.block]}),
     shell:
-        'python "$CLIPMILL_WORKFLOW"/scripts/fetch_models.py --models {params.models:q} --settings {params.needs:q} --out {output:q}'
+        'python "$CLIPMILL_WORKFLOW"/scripts/fetch_model.py --models {params.models:q} --settings {params.needs:q} --out {output:q}'
         " > {log:q} 2>&1"
+
+
+# every model: the target to ask for where there is a network
+rule fetch_models:
+    input:
+        [pipeline.model_list(block) for block in pipeline.models()],
+    localrule: True

@@ -4,7 +4,7 @@
 # scripts/summarize.py: the account of the run
 rule summarize:
     input:
-        models=rules.fetch_models.output,
+        models=rules.fetch_models.input,
         listing=rules.list_videos.output.listing,
         videos=rules.gather_videos.output.videos,
         clips=rules.gather_videos.output.clips,

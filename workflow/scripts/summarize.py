@@ -7,7 +7,7 @@ import argparse
 import json
 from pathlib import Path
 
-from clipmill.engine import files, vouch
+from clipmill.engine import files, vouch, weights
 from clipmill.release import summary
 
 
@@ -15,7 +15,7 @@ def main() -> None:
     """Parse the command line and write or print the account."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, required=True, help="the results folder")
-    parser.add_argument("--models", type=Path, help="the list of models that fetch_models wrote")
+    parser.add_argument("--models", type=Path, nargs="*", default=[], help="the lists of models that fetch_model wrote")
     parser.add_argument("--configuration", type=json.loads, default={}, help="the configuration, as JSON")
     parser.add_argument("--current", type=json.loads, default={}, help="the memo and work folders in use, as JSON")
     parser.add_argument("--out", type=Path, help="the account to write")
@@ -25,9 +25,8 @@ def main() -> None:
         print(summary.text(json.loads(vouch.content(args.results / "run.json")), args.results))
         return
     files.remove_stale(args.results)
-    models = json.loads(vouch.content(args.models))
     with files.whole(args.out) as file:
-        account = summary.account(args.results, models, args.configuration, args.current)
+        account = summary.account(args.results, weights.listed(args.models), args.configuration, args.current)
         json.dump(account, file, indent=2, ensure_ascii=False)
 
 

@@ -76,7 +76,7 @@ def _arguments(description: str) -> argparse.Namespace:
     parser.add_argument("--results", type=Path, default=Path("results"), help="the results folder")
     parser.add_argument("--videos", type=Path, default=Path("videos"), help="the folder that relpath starts from")
     parser.add_argument("--store", type=Path, default=Path("frames"), help="the folder of frame stores")
-    parser.add_argument("--models", type=Path, help="the list of models that fetch_models wrote")
+    parser.add_argument("--models", type=Path, nargs="*", default=[], help="lists of models that fetch_model wrote")
     parser.add_argument("--block", default="", help="the configuration block whose models in that list this step uses")
     workers = int(os.environ.get("CLIPMILL_THREADS", 1))
     parser.add_argument("--threads", type=int, default=workers, help="threads that prepare items")
@@ -120,8 +120,7 @@ class Job:
         self.name = f"{step.name} {args.table.stem}"
         self.memo = Memo(args.memo, (*step.columns, *step.remembers))
         self.rows = list(tables.read(args.table))
-        listed = json.loads(vouch.content(args.models)) if args.models else {}
-        self.model = digest(weights.digests(listed, args.block))
+        self.model = digest(weights.digests(weights.listed(args.models), args.block))
         self.fresh: list[dict] = []
         self.computed = 0
         self.began = self.flushed = time.monotonic()

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -161,8 +161,13 @@ def weights_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix in WEIGHTS)
 
 
+def listed(paths: Iterable[Path]) -> dict[str, list[dict]]:
+    """The entries of the lists that `fetch_model` wrote, by configuration block."""
+    return {block: entries for path in paths for block, entries in json.loads(vouch.content(path)).items()}
+
+
 def digests(listed: dict, block: str) -> list[list[str]]:
-    """[key, SHA-256] of each model of a configuration block, from the list that `fetch_models` wrote."""
+    """[key, SHA-256] of each model of a configuration block, from the lists that `fetch_model` wrote."""
     return [[entry["key"], entry["sha256"]] for entry in listed.get(block, [])]
 
 

@@ -7,7 +7,6 @@ again: what is remembered is not computed again.
 """
 
 import contextlib
-import json
 import shutil
 import sys
 from collections.abc import Iterator
@@ -28,7 +27,6 @@ FIRST = {
     "tables/listing.csv": "plan/videos/manifest.csv",
     "tables/ignored.csv": "run.json",
     "work/rejects/list_videos.csv": "plan/videos/manifest.csv",
-    "models.json": "run.json",
     "run.json": "run.json",
 }
 """The other tables, with what must be missing so that Snakemake makes them again."""
@@ -54,7 +52,9 @@ def findings(pipeline: Pipeline) -> Iterator[Finding]:
         yield from _unless_whole(results / name, results / after)
     for found in _unless_whole(results / "memo/list_videos/files.csv"):
         yield replace(found, then=FORGOTTEN)
-    yield from _of_models(results, Path(pipeline.config["models"]))
+    for path in _vouched_in(results / "models", ".json"):
+        yield from _unless_whole(path, path, results / "run.json")
+        yield from _of_models(results, path, Path(pipeline.config["models"]))
     for phase in PHASES:
         yield from of_phase(pipeline, phase)
         yield from _of_memos(pipeline, phase)
@@ -97,17 +97,16 @@ def _of_table(results: Path, path: Path, after: tuple[Path, ...], is_planned: bo
             yield Finding(results / name, why, (results / name, path, *after))
 
 
-def _of_models(results: Path, models: Path) -> Iterator[Finding]:
-    """The models that `fetch_models` fetched into the folder `models` and that are not what it fetched.
+def _of_models(results: Path, path: Path, models: Path) -> Iterator[Finding]:
+    """The models in the list at `path` that lie in the folder `models` and are not what was fetched.
 
     One that is gone is no finding: its weights may have been removed to save room, and who needs it says so.
     """
-    listing = results / "models.json"
     with contextlib.suppress(OSError, ValueError):
-        for entry in (entry for block in json.loads(vouch.content(listing)).values() for entry in block):
+        for entry in (entry for entries in weights.listed([path]).values() for entry in entries):
             place = Path(entry["path"])
             if place.is_relative_to(models) and place.exists() and weights.digest(place) != entry["sha256"]:
-                yield Finding(place, vouch.CHANGED, (place, listing, results / "run.json"), "it is fetched again")
+                yield Finding(place, vouch.CHANGED, (place, path, results / "run.json"), "it is fetched again")
 
 
 def _of_memos(pipeline: Pipeline, phase: str) -> Iterator[Finding]:
@@ -128,13 +127,13 @@ def _unless_whole(path: Path, *remove: Path) -> Iterator[Finding]:
             yield Finding(path, error.why, (path, *remove))
 
 
-def _vouched_in(folder: Path) -> list[Path]:
-    """The tables of a folder, those of which only the sum is left included."""
+def _vouched_in(folder: Path, suffix: str = ".csv") -> list[Path]:
+    """The files of a kind in a folder, those of which only the sum is left included."""
     if not folder.is_dir():
         return []
     names = {path.name for path in folder.iterdir()}
     left = {vouch.vouched(folder / name).name for name in names if name.endswith(".sum")}
-    return sorted(folder / name for name in names | left if name.endswith(".csv"))
+    return sorted(folder / name for name in names | left if name.endswith(suffix))
 
 
 def _after(pipeline: Pipeline, name: str) -> list[str]:

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
 
+from clipmill.engine import weights
 from clipmill.engine.fingerprints import digest, fingerprint, without_speed
 from clipmill.videos import sources
 
 PHASES = ("videos", "clips", "captions")
-MODEL_KEYS = ("model", "pretrained", "head", "head_sha256", "weights", "revision", "server")
-"""What fetch_models looks at: the other keys of a block change no model."""
+MODEL_KEYS = ("model", "pretrained", "head", "head_sha256", "weights", "revision")
+"""What fetch_model looks at: the other keys of a block change no model."""
 
 
 @dataclass(frozen=True)
@@ -156,13 +157,23 @@ class Pipeline:
         return {"code": fingerprint("plan"), "options": shlex.join([*limits, "--steps", *memos])}
 
     def models(self) -> dict[str, dict | str]:
-        """What fetch_models must look at: the keys that name models, by configuration block."""
+        """What fetch_model must look at, by configuration block: the keys that name models; none for embedded ones."""
         blocks = [rule.block for rule in self.rules.values() if rule.block and rule.enabled]
         given = {block: reduce(dict.get, block.split("."), self.config) for block in blocks}
         return {
             block: {key: keys[key] for key in MODEL_KEYS if key in keys} if isinstance(keys, dict) else keys
             for block, keys in given.items()
+            if weights.needed(block, keys)
         }
+
+    def model_list(self, block: str) -> str:
+        """Where fetch_model lists the models of a configuration block."""
+        return f"{self.results}/models/{block}.json"
+
+    def lists(self, name: str) -> list[str]:
+        """The list of a rule's models; none where its model is embedded."""
+        block = self.rules[name].block
+        return [self.model_list(block)] if block in self.models() else []
 
     def folders_in_use(self) -> dict[str, list[str]]:
         """The memo and work folders of this configuration, so that `make tidy` knows the others."""

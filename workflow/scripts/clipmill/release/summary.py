@@ -38,7 +38,7 @@ ROWS = 1_000_000
 
 
 def account(results: Path, models: dict, configuration: dict, current: dict) -> dict:
-    """The account of a finished run. `models`: the list of fetch_models; `current`: the folders in use."""
+    """The account of a finished run. `models`: the lists of fetch_model; `current`: the folders in use."""
     found = counts(results)
     return {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
