@@ -1,4 +1,9 @@
-"""Every key of the configuration with another value, and what such a change makes run again by the pipeline's table."""
+"""Every key of the configuration with another value, and what such a change makes run again by the pipeline's table.
+
+Run as a program, it renews the table of docs/reruns.md:
+
+    PYTHONPATH=workflow/scripts python tests/kit/rerun_rows.py
+"""
 
 import copy
 
@@ -8,6 +13,7 @@ from mill import ROOT
 
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 SCHEMA_READ = config.load(SCHEMA)
+MANUAL = ROOT / "docs/reruns.md"
 
 
 def pipeline(**change) -> Pipeline:
@@ -84,3 +90,28 @@ def rerun(old: Pipeline, new: Pipeline) -> tuple[list[str], list[str]]:
 def names(steps: list[str]) -> list[str]:
     """The names of these rules as the Snakefile has them, each once."""
     return list(dict.fromkeys(script_of(step.partition(" ")[0]) or step.partition(" ")[0] for step in steps))
+
+
+def after(key: str) -> tuple[Pipeline, Pipeline]:
+    """The default pipeline before and after another value of a key."""
+    before = pipeline()
+    return before, Pipeline(changed(before.config, key), SCHEMA_READ)
+
+
+def row(key: str) -> str:
+    """The row of docs/reruns.md about a key."""
+    if key == "results":
+        return "| `results` | everything, in the new folder | every rule |"
+    cells = (", ".join(f"`{name}`" for name in found) or "-" for found in rerun(*after(key)))
+    return f"| `{key}` | {' | '.join(cells)} |"
+
+
+def manual() -> str:
+    """docs/reruns.md with the rows as they must be."""
+    before, _, rest = MANUAL.read_text().partition("|---|---|---|\n| `")
+    end = rest[rest.index("\n\n") :]
+    return before + "|---|---|---|\n" + "\n".join(row(key) for key in KEYS) + end
+
+
+if __name__ == "__main__":
+    MANUAL.write_text(manual())
