@@ -38,7 +38,7 @@ onstart:
     own_log = os.path.relpath(log[0]) if log else ""
     say(f"Clipmill makes {pipeline.results}. Snakemake's own lines are in {own_log} (with --verbose: here).")
     say(f"How far it is, from any terminal: make watch RESULTS={pipeline.results}")
-    run_herald.begin({job.rule.name for job in workflow.dag.needrun_jobs()}, own_log)
+    run_herald.begin({job.rule.name for job in workflow.dag.needrun_jobs()}, os.path.abspath(own_log))
 
 
 onerror:

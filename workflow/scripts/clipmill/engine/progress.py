@@ -24,6 +24,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from numbers import Real
 from pathlib import Path
 
 from tqdm import tqdm
@@ -37,6 +38,11 @@ PERIOD = 2
 BEAT = 30
 """Seconds after which a job that has nothing new says that it runs."""
 REPORT_SECONDS = 30
+"""Seconds between two lines in a log."""
+KINDS = {"of": list, "state": str} | dict.fromkeys(
+    ("done", "total", "left", "rate", "computed", "rejects", "time"), Real
+)
+"""What a job's progress holds, of which kind."""
 
 
 def place(table: Path) -> Path:
@@ -58,13 +64,13 @@ def replace(path: Path, record: dict) -> None:
         os.replace(draft, path)
 
 
-def read(path: Path) -> dict | None:
-    """A line of JSON that `replace` wrote; None where there is none, or a damaged one."""
+def read(path: Path, kinds: dict[str, type] = KINDS) -> dict | None:
+    """A line of JSON that `replace` wrote, with values of these kinds; None where there is none, or a damaged one."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return record if all(isinstance(record[name], kind) for name, kind in kinds.items()) else None
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return record if isinstance(record, dict) else None
 
 
 def stamp() -> dict:

@@ -6,6 +6,7 @@ has `to_plan` (with the time of the manifest that is to be replaced), what was d
 `time` at which all this was written, twice a minute.
 """
 
+import contextlib
 import logging
 import os
 import threading
@@ -74,7 +75,7 @@ class Herald(threading.Thread):
     def begin(self, jobs: Iterable[str], log: str) -> None:
         """Write the first note and start to look. `jobs`: the rules of which Snakemake has jobs to run."""
         places = {phase: self.results / "plan" / phase / "manifest.csv" for phase in PHASES}
-        old = progress.read(self.results / snapshot.NOTE) or {}
+        old = progress.read(self.results / snapshot.NOTE, snapshot.KINDS) or {}
         self.note = {"state": "running", "started": round(time.time(), 1), "pid": os.getpid(), "log": log}
         self.note |= {"tables": self.tables, "to_plan": {}, "before": old.get("before", {}), "failures": []}
         self.note |= progress.stamp()
@@ -106,12 +107,16 @@ class Herald(threading.Thread):
 
     def look(self, state: str) -> None:
         """Renew the note, and say what is new."""
-        self.note |= {"state": state, "failures": self.failures.jobs(), **progress.stamp()}
+        self.note |= {"state": state, "failures": self.failed(), **progress.stamp()}
         progress.replace(self.results / snapshot.NOTE, self.note)
-        seen = self.watched.look(self.note)
-        for line in self.lines(seen):
-            self.say(f"{time.strftime('%H:%M:%S')}  {line}")
-            self.told_at = time.monotonic()
+        with contextlib.suppress(OSError):
+            for line in self.lines(self.watched.look(self.note)):
+                self.say(f"{time.strftime('%H:%M:%S')}  {line}")
+                self.told_at = time.monotonic()
+
+    def failed(self) -> list[dict[str, str]]:
+        """The failed jobs; their logs are found from the results folder."""
+        return [job | {"log": os.path.relpath(job["log"], self.results)} for job in self.failures.jobs()]
 
     def lines(self, seen: Snapshot) -> list[str]:
         """A line per phase that is planned and per stage that is finished and was not told; now and then one about what

@@ -6,6 +6,7 @@ Read are the run's own note (see `herald`), the plans' manifests, the tables und
 import os
 import time
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
 
 from clipmill.engine import progress, tables, vouch
@@ -15,6 +16,13 @@ NOTE = "logs/run.progress"
 """Where, in the results folder, a run notes what it does."""
 SILENT = 120
 """Seconds without a word after which a job or a run is no longer taken to be running."""
+KINDS = {"state": str, "log": str, "host": str, "pid": int, "started": Real, "time": Real} | {
+    "tables": dict,
+    "to_plan": dict,
+    "before": dict,
+    "failures": list,
+}
+"""What that note holds, of which kind."""
 PLANNED_FROM = {"videos": "tables/listing.csv", "clips": "tables/clips.csv", "captions": "tables/selected.csv"}
 """The table whose rows a phase's plan cuts into shards."""
 
@@ -114,7 +122,7 @@ class Watched:
 
     def look(self, note: dict | None = None) -> Snapshot:
         """How far the run is now. `note`: in place of the one that the run keeps."""
-        note = note or progress.read(self.results / NOTE)
+        note = note or progress.read(self.results / NOTE, KINDS)
         if not note:
             return Snapshot("none")
         seen = Snapshot(note["state"], note=note)
@@ -129,33 +137,33 @@ class Watched:
         seen.failures = [job for job in note["failures"] if (job["rule"], job["shard"]) not in finished]
         return seen
 
-    def planned(self, phase: str, note: dict) -> list[dict] | None:
-        """The shards of a phase; None where this run has still to plan them."""
+    def planned(self, phase: str, note: dict) -> dict[str, list] | None:
+        """What tells each shard of a phase (first id, last id, rows), by its number; None where this run has still to
+        plan them."""
         manifest = self.results / "plan" / phase / "manifest.csv"
         try:
             if note["to_plan"].get(phase) == manifest.stat().st_mtime_ns:
                 return None
-            return list(tables.read(manifest))
-        except OSError:
+            return {row["shard"]: [row["first"], row["last"], int(row["items"])] for row in tables.read(manifest)}
+        except (OSError, KeyError, ValueError):
             return None
 
-    def stage(self, name: str, shards: list[dict], note: dict, heard: list[float]) -> Stage:
+    def stage(self, name: str, shards: dict[str, list], note: dict, heard: list[float]) -> Stage:
         """How far a rule is; `heard` gains the times at which its jobs that have not ended last wrote."""
         folder = self.results / "work" / name / note["tables"][name]
         there = set(os.listdir(folder)) if folder.is_dir() else set()
-        stage = Stage(name, sum(int(shard["items"]) for shard in shards), len(shards))
-        for shard in shards:
-            items, of = int(shard["items"]), [shard["first"], shard["last"], int(shard["items"])]
-            table = folder / f"{shard['shard']}.csv"
+        stage = Stage(name, sum(items for _, _, items in shards.values()), len(shards))
+        for shard, of in shards.items():
+            table = folder / f"{shard}.csv"
             record = self.record(table, of) if progress.place(table).name in there else None
             is_other = record is not None and record["of"] != of
             if table.name in there and not is_other and (record is None or record["state"] == "finished"):
-                stage.add_finished(table.stem, items, record or {})
+                stage.add_finished(shard, of[2], record or {})
             elif record and not is_other and record["state"] != "finished":
                 heard.append(record["time"])
                 stage.add_begun(record)
             else:
-                stage.left += items
+                stage.left += of[2]
         before = note["before"].get(name, {})
         if before.get("of") == self.question(name, note):
             stage.done = min(stage.items, max(stage.done, before["done"]))

@@ -8,6 +8,7 @@ Example: make watch RESULTS=results/demo
 
 import argparse
 import json
+import os
 import socket
 import sys
 import time
@@ -28,6 +29,10 @@ from clipmill.tools.snapshot import Snapshot, Stage, Watched
 PERIOD = 2
 """Seconds between two looks."""
 HEADS = ("stage", "done", "items", "a second", "time left", "shards", "running", "waiting", "rejects")
+WIDE = 1000
+"""Columns of plain text: no line is broken."""
+LINES = 3
+"""Lines of a failed job's log that are shown."""
 FAILURES = 5
 """Failed jobs that are shown; the others are counted."""
 
@@ -80,7 +85,7 @@ def as_text(seen: Snapshot, results: Path) -> str:
     """What there is to say of a run, as plain text."""
     if seen.state == "finished" and (results / "run.json").exists():
         return f"{headline(seen, results)}\n{account(results)}"
-    console = Console(width=120, highlight=False)
+    console = Console(width=WIDE, highlight=False)
     with console.capture() as text:
         console.print(picture(seen, results))
     return "\n".join(line.rstrip() for line in text.get().splitlines())
@@ -93,8 +98,10 @@ def picture(seen: Snapshot, results: Path) -> Table:
     if seen.phases:
         whole.add_row(stages(seen))
     for failure in seen.failures[:FAILURES]:
-        whole.add_row(f"{failure['rule']} {failure['shard']} failed; the end of {failure['log']}:".replace("  ", " "))
-        whole.add_row(tail(Path(failure["log"]), lines=2))
+        log = Path(os.path.normpath(results / failure["log"]))
+        job = " ".join(filter(None, (failure["rule"], failure["shard"])))
+        whole.add_row(f"{job} failed; the end of {log}:")
+        whole.add_row(tail(log, lines=LINES))
     if seen.failures[FAILURES:]:
         whole.add_row(f"and {counted(len(seen.failures) - FAILURES, 'other job')}")
     return whole
@@ -136,10 +143,11 @@ def headline(seen: Snapshot, results: Path) -> str:
     note, since = seen.note, duration(seen.note["time"] - seen.note["started"])
     if seen.state != "running":
         return f"{results}: the run has {seen.state}, {duration(time.time() - note['time'])} ago, after {since}."
-    told = f"{results}: running for {since} on {note['host']}"
-    running = sum(stage.running for stage in seen.stages)
-    told += f", {counted(running, 'job')} at work on shards." if seen.alive else ""
-    return told if seen.alive and not gone(note) else f"{told}. {silence(seen, running)}"
+    running, waiting = sum(stage.running for stage in seen.stages), sum(stage.waiting for stage in seen.stages)
+    if not seen.alive or gone(note):
+        return f"{results}: {silence(seen, running)}"
+    jobs = f"jobs on shards: {running:,} running, {waiting:,} waiting" if seen.stages else "nothing is planned yet"
+    return f"{results}: running for {since} on {note['host']}; {jobs}"
 
 
 def silence(seen: Snapshot, running: int) -> str:
