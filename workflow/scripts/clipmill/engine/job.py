@@ -192,24 +192,13 @@ class Job:
             for row in self.rows:
                 if not rejects.is_reject(row):
                     held = known[self.key(row)]
-                    row = self.outcome(row, held)
+                    row = outcome(self.step, row, held)
                     rejected += rejects.is_reject(row)
                     own_files += [] if rejects.is_reject(row) else belonging(self.step, self.args.results, row, held)
                 out.writerow(row)
         vouch.note_again(self.args.out, any(held["fault"] == "changed" for held in known.values()))
         self.account(items, missing, rejected)
         self.progress.finish(rejected)
-
-    def outcome(self, row: dict, held: dict) -> dict:
-        """The row with its new columns, or as a reject."""
-        reject = partial(rejects.rejected, row, self.step.name)
-        if held["fault"]:
-            return reject(held["reason"], held["detail"])
-        values = {name: held[name] for name in (*self.step.columns, *self.step.remembers) if name in held}
-        try:
-            return {**row, **self.step.finish(row, values)}
-        except Reject as error:
-            return reject(error.reason, error.detail)
 
     def account(self, items: int, missing: int, rejected: int) -> None:
         """Report what was done, to the log and to the file that is summed after the run."""
@@ -228,6 +217,18 @@ def columns_of(step: Step, table: Path) -> list[str]:
     """The columns of the table that a step makes of a table."""
     names = step.passes_on([name for name in tables.columns(table) if name not in rejects.COLUMNS])
     return [*names, *(name for name in step.columns if name not in names), *rejects.COLUMNS]
+
+
+def outcome(step: Step, row: dict, held: dict) -> dict:
+    """The row with its new columns, or as a reject; `held`: what is remembered of it."""
+    reject = partial(rejects.rejected, row, step.name)
+    if held["fault"]:
+        return reject(held["reason"], held["detail"])
+    values = {name: held[name] for name in (*step.columns, *step.remembers) if name in held}
+    try:
+        return {**row, **step.finish(row, values)}
+    except Reject as error:
+        return reject(error.reason, error.detail)
 
 
 def belonging(step: Step, results: Path, row: dict, held: dict) -> list[tuple[str, str]]:
