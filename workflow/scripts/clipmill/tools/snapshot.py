@@ -42,6 +42,8 @@ class Stage:
     computed: int = 0
     rate: float = 0.0
     """Items a second of the jobs that run, all together."""
+    past: float = 0.0
+    """The most items a second that a finished job had."""
     left: int = 0
     """Items that are still to compute, as far as is known."""
     tables: set[str] = field(default_factory=set)
@@ -53,6 +55,7 @@ class Stage:
         self.done += items
         self.rejects += record.get("rejects", 0)
         self.computed += record.get("computed", 0)
+        self.past = max(self.past, record.get("rate", 0))
 
     def add_begun(self, record: dict) -> None:
         """Count a shard whose job runs or has stopped."""
@@ -87,8 +90,9 @@ class Stage:
 
     @property
     def seconds_left(self) -> float | None:
-        """At the rate of the jobs that run; None where none runs."""
-        return self.left / self.rate if self.rate and not self.finished else None
+        """At the rate of the jobs that run, or that finished ones had; None where none runs or no rate is known."""
+        rate = self.rate or self.past * self.running
+        return self.left / rate if rate and self.running else None
 
 
 @dataclass

@@ -153,11 +153,12 @@ def headline(seen: Snapshot, results: Path) -> str:
 def silence(seen: Snapshot, running: int) -> str:
     """Why a run that has not ended seems to be dead, and what to do."""
     who = f"Snakemake (process {seen.note['pid']} on {seen.note['host']})"
-    if running:
-        return (
-            f"{who} is gone, but {counted(running, 'job')} still run: wait for them, then run the same command again."
-        )
-    return f"{who} is gone: no job has written for {duration(seen.silent)}. Run the same command again; it goes on."
+    jobs = (
+        f"wait for {counted(running, 'job')} that still run"
+        if running
+        else f"no job has written for {duration(seen.silent)}"
+    )
+    return f"{who} is gone: {jobs}. Run the same command again, first with --unlock; it goes on."
 
 
 def gone(note: dict) -> bool:
