@@ -140,6 +140,16 @@ def test_a_run_that_died_elsewhere_is_told_by_its_silence(tmp_path):
     assert "no job has written for 11 min" in said
 
 
+def test_a_failed_jobs_log_is_shown_as_text(tmp_path):
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "gather_clips.log").write_text("a [/red] [bold]b\x1b[31m :smile:\n")
+    note(tmp_path, state="failed", failures=[{"rule": "gather_clips", "shard": "", "log": "logs/gather_clips.log"}])
+    done = watching(tmp_path)
+    assert f"gather_clips failed; the end of {tmp_path}/logs/gather_clips.log:" in done.stdout, done.stderr
+    assert r"  a [/red] [bold]b\x1b[31m :smile:" in done.stdout
+    assert done.returncode == 1
+
+
 def test_a_phase_whose_plan_is_to_be_made_again_is_not_known(seen, tmp_path):
     run = progress.read(seen.results / snapshot.NOTE, snapshot.KINDS)
     manifest = seen.results / "plan" / "captions" / "manifest.csv"

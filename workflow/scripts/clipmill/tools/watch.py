@@ -31,6 +31,8 @@ PERIOD = 2
 HEADS = ("stage", "done", "items", "a second", "time left", "shards", "running", "waiting", "rejects")
 WIDE = 1000
 """Columns of plain text: no line is broken."""
+PLAIN = {"highlight": False, "markup": False, "emoji": False}
+"""A log's text is text: brackets in it command nothing."""
 LINES = 3
 """Lines of a failed job's log that are shown."""
 FAILURES = 5
@@ -60,7 +62,7 @@ def main() -> None:
 
 def live(watched: Watched, results: Path) -> bool:
     """Renew the picture until the run ends; returns whether it failed."""
-    with Live(console=Console(highlight=False), auto_refresh=False) as screen:
+    with Live(console=Console(**PLAIN), auto_refresh=False) as screen:
         while True:
             seen = watched.look()
             screen.update(as_text(seen, results) if seen.state != "running" else picture(seen, results), refresh=True)
@@ -85,7 +87,7 @@ def as_text(seen: Snapshot, results: Path) -> str:
     """What there is to say of a run, as plain text."""
     if seen.state == "finished" and (results / "run.json").exists():
         return f"{headline(seen, results)}\n{account(results)}"
-    console = Console(width=WIDE, highlight=False)
+    console = Console(width=WIDE, **PLAIN)
     with console.capture() as text:
         console.print(picture(seen, results))
     return "\n".join(line.rstrip() for line in text.get().splitlines())
@@ -153,11 +155,9 @@ def headline(seen: Snapshot, results: Path) -> str:
 def silence(seen: Snapshot, running: int) -> str:
     """Why a run that has not ended seems to be dead, and what to do."""
     who = f"Snakemake (process {seen.note['pid']} on {seen.note['host']})"
-    jobs = (
-        f"wait for {counted(running, 'job')} that still run"
-        if running
-        else f"no job has written for {duration(seen.silent)}"
-    )
+    jobs = f"no job has written for {duration(seen.silent)}"
+    if running:
+        jobs = f"wait for {counted(running, 'job')} that still run"
     return f"{who} is gone: {jobs}. Run the same command again, first with --unlock; it goes on."
 
 
