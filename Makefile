@@ -21,7 +21,7 @@ quote = quote() { local text="$${1//\\/\\\\}"; printf ' "%s" ' "$${text//\"/\\\"
 snakemake = $(quote); $(results); \
 	snakemake --cores $(CORES) --configfile config/demo.yaml --config videos="$$(quote "$$VIDEOS")" results="$$(quote "$$results")"
 
-.PHONY: help env reel demo test test-slow chaos test-faults test-all lint dag pictures plan tidy audit rebuild sheet bench bench-gpu lock slurm-up slurm-down
+.PHONY: help env reel demo test test-slow chaos test-faults test-all lint dag pictures plan watch show tidy audit rebuild sheet bench bench-gpu lock slurm-up slurm-down
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -31,7 +31,6 @@ env: .venv/.installed ## install everything into .venv (needs Python 3.11 or lat
 
 demo: env reel ## run the workflow on a sample reel; VIDEOS=folder: on your own footage; RESULTS=folder
 	@$(snakemake) --rerun-incomplete $(ARGS)
-	@$(results); echo "Pairs: $$results/meta.csv   rejects: $$results/rejects.csv   clips: $$results/clips/"
 
 test: env ## run the tests; ARGS="-k word" for some of them
 	@python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
@@ -61,6 +60,12 @@ pictures: dag ## draw the README's pictures from the finished demo
 
 plan: env ## show what would run; ARGS="--configfile config/demo.yaml" for that configuration
 	@snakemake --dry-run --cores 1 --quiet rules $(ARGS)
+
+watch: env ## watch the run in RESULTS, from any terminal on any node; ARGS=--once, ARGS=--json: print it once
+	@$(results); PYTHONPATH=workflow/scripts python -m clipmill.tools.watch "$$results" $(ARGS)
+
+show: env ## show the summary of the finished run in RESULTS again
+	@$(results); PYTHONPATH=workflow/scripts python -m clipmill.tools.watch "$$results" --show
 
 tidy: env ## remove from RESULTS what no table names; ARGS=--dry-run only lists it, ARGS=--memo forgets former settings
 	@$(results); PYTHONPATH=workflow/scripts python -m clipmill.tools.tidy "$$results" $(ARGS)

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from clipmill.engine import tables
+from clipmill.engine import progress, tables
 
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
 TOY = '''
@@ -157,6 +157,11 @@ class Toy:
         notes = path.read_text().split() if path.exists() else []
         path.unlink(missing_ok=True)
         return notes
+
+    def progress(self, *names) -> list:
+        """These values of its progress."""
+        record = progress.read(progress.place(self.out()))
+        return [record[name] for name in names]
 
     def waits(self, process, rank=0) -> None:
         """Return when a rank has reached its slow item."""
@@ -324,9 +329,11 @@ def test_a_process_that_is_told_to_stop_keeps_what_it_computed(toy, number):
     assert process.returncode == 128 + number, said
     assert "6 computed items are kept" in said
     assert not toy.out().exists()
+    assert toy.progress("state", "done", "total", "left") == ["stopped", 6, 10, 4]
     toy.computed()
     assert len(halves(toy.run())) == 10
     assert toy.computed() == ["load", "006", "007", "008", "009"]
+    assert toy.progress("state", "done", "left", "computed", "of") == ["finished", 10, 0, 4, ["000", "009", 10]]
 
 
 def test_a_process_that_is_killed_leaves_nothing_false(toy):
@@ -335,7 +342,23 @@ def test_a_process_that_is_killed_leaves_nothing_false(toy):
     process.kill()
     process.communicate()
     assert not toy.out().exists()
+    state, done = toy.progress("state", "done")
+    toy.computed()
     assert len(halves(toy.run())) == 10
+    assert (state, done <= 10 - len(toy.computed()[1:])) == ("running", True)
+
+
+def test_the_progress_counts_rejects_and_not_what_is_tried_again(toy):
+    toy.run(odd=["003"], poison=["004"])
+    assert toy.progress("state", "done", "rejects") == ["finished", 10, 2]
+    process = toy.start(slow=["004"])
+    toy.waits(process)
+    while toy.progress("state") != ["running"]:
+        assert process.poll() is None
+        time.sleep(0.02)
+    assert toy.progress("done", "rejects") == [9, 1]
+    process.terminate()
+    process.communicate()
 
 
 def test_a_lost_file_is_made_again_and_no_other(tmp_path):
@@ -418,6 +441,7 @@ def test_two_ranks_compute_each_item_once_and_give_the_table_of_one(tmp_path):
         toy = Toy(tmp_path / name, count=40)
         toy.run(ranks=ranks, unreadable=["007"], batch=3)
         written.append(toy.out().read_bytes())
+        assert toy.progress("state", "done", "computed", "rejects") == ["finished", 40, 40, 1]
         computed = [note for note in toy.computed() if note != "load"]
         assert sorted(computed) == [row["id"] for row in toy.rows if row["id"] != "007"]
     assert written[0] == written[1]

@@ -3,6 +3,8 @@
 import pytest
 from clipmill.engine import shown
 from clipmill.engine.compute import Compute
+from clipmill.engine.progress import Progress
+from clipmill.engine.ranks import Ranks
 from clipmill.engine.rejects import Reject, rejected
 from clipmill.engine.step import Step
 from clipmill.tools.sheet import marked
@@ -37,17 +39,10 @@ def test_a_fault_in_the_log_cannot_command_a_terminal(capsys, tmp_path):
     class Args:
         max_error_share, threads, item_minutes = 1.0, 1, 15
 
-    class Alone:
-        size, rank, leads = 1, 0, True
-        left = iter([0])
-
-        def draw(self):
-            return next(self.left, 1)
-
-    kept = {}
+    kept, rows, ranks = {}, [{"id": "1", "relpath": ODD}], Ranks()
     step = Failing({}, tmp_path, tmp_path, tmp_path)
-    compute = Compute(step, "failing", Args, Alone(), 1, lambda row, values: kept.update(values))
-    compute.run([{"id": "1", "relpath": ODD}], after_batch=lambda: None)
+    compute = Compute(step, "failing", Args, ranks, 1, lambda row, values: kept.update(values))
+    compute.run(rows, Progress("failing", tmp_path / "a.csv", rows, ranks), after_batch=lambda: None)
     said = capsys.readouterr().err
     assert "Traceback" in said
     assert not shown.CONTROL.search(said)

@@ -33,12 +33,12 @@ ACCIDENTS = (deleted, cut, emptied, changed)
 def kinds(results: Path) -> dict[str, list[Path]]:
     """Every file of a results folder by its kind: the folders that it lies in, without their digests, and its suffix.
 
-    Logs and benchmarks are left out: no result depends on them.
+    Logs, benchmarks and the progress of jobs are left out: no result depends on them.
     """
     found: dict[str, list[Path]] = {}
     for path in sorted(path for path in results.rglob("*") if path.is_file()):
         parts = path.relative_to(results).parts
-        if parts[0] in ("logs", "benchmarks"):
+        if parts[0] in ("logs", "benchmarks") or path.suffix == ".progress":
             continue
         sums = "sum of " if path.suffix == ".sum" else ""
         name = parts[-1] if parts[0] in ("tables", "plan", "work") or len(parts) == 1 else f"*{path.suffix}"

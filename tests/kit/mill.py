@@ -66,10 +66,16 @@ class Mill:
 
     def run(self, *args: str, ok: bool = True, cores: int = 2) -> "Outcome":
         """Run the workflow; with `ok`, fail the test where it fails."""
+        before = set(self.logs())
         done = subprocess.run(self.command(*args, cores=cores), cwd=self.folder, capture_output=True, text=True)
         if ok and done.returncode:
             raise AssertionError(f"snakemake failed with {done.returncode}:\n{done.stdout}\n{done.stderr}")
-        return Outcome(done.returncode, done.stdout + done.stderr, self.counted("computed"))
+        log = "".join(path.read_text() for path in self.logs() if path not in before)
+        return Outcome(done.returncode, done.stdout + done.stderr, log, self.counted("computed"))
+
+    def logs(self) -> list[Path]:
+        """Snakemake's own logs; a dry run has none."""
+        return sorted((self.folder / ".snakemake" / "log").glob("*.log"))
 
     def counted(self, what: str) -> Counter:
         """Items computed (or remembered) by rule since the last call."""
@@ -98,13 +104,13 @@ class Mill:
 class Outcome:
     """What a run of the workflow printed and did."""
 
-    def __init__(self, code: int, text: str, computed: Counter):
-        self.code, self.text, self.computed = code, text, computed
+    def __init__(self, code: int, text: str, log: str, computed: Counter):
+        self.code, self.text, self.log, self.computed = code, text, log, computed
 
     @property
     def jobs(self) -> Counter:
         """Jobs run by rule (of the last table of jobs that Snakemake printed, which grows after checkpoints)."""
-        rules = re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):$", self.text, re.MULTILINE)
+        rules = re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):$", self.log or self.text, re.MULTILINE)
         return Counter(rule for rule in rules if rule != "all")
 
     @property

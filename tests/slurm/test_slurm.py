@@ -1,7 +1,9 @@
 """`snakemake --profile slurm` on a real SLURM: the same bytes, each GPU rule on one node, one rank per GPU."""
 
+import re
 import shutil
 
+import looks
 import pytest
 from slurm_cluster import Site, by_rule, cluster
 
@@ -23,14 +25,25 @@ def site(slurm, finished_mill, tmp_path_factory):
     site.site("score_match: *gpu_threads", "score_match: 64")
     shutil.copytree(finished_mill.videos, site.videos)
     site.dry = site.run("-n").text
-    with slurm.watch(site.folder) as jobs:
-        site.run()
+    with slurm.watch(site.folder) as jobs, looks.Looks(site.results) as site.looks:
+        site.printed = site.run().text
     site.jobs = by_rule(jobs)
     return site
 
 
 def test_the_tables_are_those_of_a_local_run(site, finished_mill):
     assert site.final() == finished_mill.final()
+
+
+def test_the_run_was_seen_through_all_phases_with_true_counts(site):
+    looks.check(site.looks)
+    looks.check_end(site.looks[-1][0], site.results)
+
+
+def test_the_screen_is_short(site):
+    assert len(site.printed.splitlines()) <= 45, site.printed
+    assert "Submitted job" not in site.printed
+    assert len(re.findall(r"\d\d:\d\d:\d\d +scan_videos ", site.printed)) == 1, site.printed
 
 
 @pytest.mark.parametrize("rule", GPUS)

@@ -41,7 +41,7 @@ def interrupted(mill: Mill, rule: str, whole_group: bool) -> None:
     with open(log, "w") as file:
         run = subprocess.Popen(mill.command(cores=1), cwd=mill.folder, stdout=file, stderr=file, start_new_session=True)
     deadline = time.monotonic() + LIMIT
-    while f"rule {rule}:" not in log.read_text():
+    while not any(f"rule {rule}:" in path.read_text() for path in mill.logs()):
         assert run.poll() is None, f"the run ended before {rule}:\n{log.read_text()}"
         assert time.monotonic() < deadline, f"{rule} did not begin within {LIMIT} s"
         time.sleep(0.05)

@@ -2,6 +2,7 @@
 import atexit
 
 from clipmill.plan import places
+from clipmill.tools import herald
 from clipmill.tools.failures import Failures
 from snakemake.logging import logger
 
@@ -10,15 +11,44 @@ logger.addFilter(failures)
 places.require_folder(pipeline.results)
 
 
+given = workflow.output_settings
+# A run's screen is ours; what --verbose, a dry run, a job or a logger plugin prints is Snakemake's.
+is_short = workflow.is_main_process and not (given.verbose or given.dryrun or given.log_handler_settings)
+
+
+def runs():
+    """Whether jobs will run; Snakemake knows it after it has read the workflow."""
+    return workflow.executor_plugin is not None and not workflow.touch
+
+
+def say(line):
+    if is_short and not given.quiet:
+        print(line, file=sys.stderr, flush=True)
+
+
+run_herald = herald.Herald(pipeline, failures, say)
+logger.addFilter(run_herald.notice)
+for handler in logger.handlers:
+    if is_short and handler.name == "DefaultStreamHandler":
+        handler.addFilter(herald.Short(runs))
+
+
 onstart:
     places.require(config)
+    own_log = os.path.relpath(log[0]) if log else ""
+    say(f"Clipmill makes {pipeline.results}. Snakemake's own lines are in {own_log} (with --verbose: here).")
+    say(f"How far it is, from any terminal: make watch RESULTS={pipeline.results}")
+    run_herald.begin({job.rule.name for job in workflow.dag.needrun_jobs()}, os.path.abspath(own_log))
 
 
 onerror:
+    run_herald.end("failed")
     print(failures.text(), file=sys.stderr)
+    say(f"Snakemake's own lines are in {', '.join(map(os.path.relpath, log))}.")
 
 
 onsuccess:
+    run_herald.end("finished")
     account = Path(pipeline.results) / "run.json"
     if account.exists():
         from clipmill.release import summary

@@ -7,6 +7,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from clipmill.engine import rejects, tables
+from clipmill.engine.progress import Tally
 
 VIDEO_ONLY = frozenset({"flow", "fps"})
 """Columns that a still image does not have, so that their thresholds do not apply to it."""
@@ -25,8 +26,9 @@ def main(stage: str, description: str) -> None:
     for path in args.scores:
         names += [name for name in tables.columns(path) if name not in names]
     names = [*(name for name in names if name not in rejects.COLUMNS), *rejects.COLUMNS]
-    rows = (decided(row, thresholds, stage) for row in joined(args.table, args.scores))
+    rows = Tally((decided(row, thresholds, stage) for row in joined(args.table, args.scores)), stage)
     tables.write(args.out, names, rows)
+    rows.finished(args.out)
 
 
 def joined(table: Path, scores: list[Path]) -> Iterator[dict]:

@@ -3,21 +3,18 @@
 import argparse
 import contextlib
 import sys
-import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from tqdm import tqdm
-
 from clipmill.engine import files
+from clipmill.engine.progress import Progress
 from clipmill.engine.ranks import Ranks
 from clipmill.engine.rejects import Reject
 from clipmill.engine.shown import shown, shown_lines
 from clipmill.engine.step import Step
 from clipmill.engine.workers import Stalled, Task, Workers
 
-REPORT_SECONDS = 30
 AHEAD = 2
 """Batches that are prepared while one is computed."""
 
@@ -34,14 +31,14 @@ class Compute:
         self.workers = Workers(max(1, args.threads), args.item_minutes * 60)
         self.unexpected = 0
 
-    def run(self, missing: list[dict], after_batch: Callable) -> None:
+    def run(self, missing: list[dict], progress: Progress, after_batch: Callable) -> None:
         """Draw batches until none is left, prepare the next ones meanwhile, and call `after_batch` after each.
 
         Raises SystemExit where more than `max_error_share` of the job's items failed unexpectedly.
         """
         self.step.load()
         batches = self.step.batches(missing)
-        progress = Progress(self.name, len(missing), self.ranks.size)
+        progress.start()
         try:
             for batch, tasks in self.ahead(batches):
                 self.one_batch(batch, tasks)
@@ -49,7 +46,6 @@ class Compute:
                 after_batch()
         finally:
             self.workers.close()
-            progress.close()
 
     def ahead(self, batches: list[list[dict]]) -> Iterator[tuple[list[dict], list[Task]]]:
         """Each batch that this rank draws, with the tasks of its items; a few are in preparation at any time."""
@@ -141,29 +137,6 @@ class Compute:
                 f"{self.name}: {self.unexpected} of {self.items} items failed unexpectedly, more than the share "
                 f"{share} that max_error_share allows; the last: {error!r}. The traceback is above."
             )
-
-
-class Progress:
-    """How far a job is: a bar on a terminal, otherwise a line every half minute, for the log."""
-
-    def __init__(self, name: str, total: int, ranks: int):
-        self.name, self.total, self.ranks, self.done = name, total, ranks, 0
-        self.bar = tqdm(total=total, desc=name, unit="item", disable=not sys.stderr.isatty())
-        self.began = self.reported = time.monotonic()
-
-    def add(self, items: int) -> None:
-        """Count these items of this rank; the others are taken to be as far."""
-        self.done += items
-        self.bar.update(items)
-        now = time.monotonic()
-        if now - self.reported > REPORT_SECONDS and not sys.stderr.isatty():
-            self.reported = now
-            line = tqdm.format_meter(self.done * self.ranks, self.total, now - self.began, unit="item", ncols=0)
-            print(f"{self.name}: {line}", file=sys.stderr, flush=True)
-
-    def close(self) -> None:
-        """End the bar."""
-        self.bar.close()
 
 
 def are_gone(step: Step, rows: list[dict]) -> bool:

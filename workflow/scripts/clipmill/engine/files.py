@@ -20,19 +20,24 @@ def whole(path: str | Path, mode: str = "w", belonging: Iterable[tuple[str, str]
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
+    draft = temporary(path)
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     try:
-        with open(temporary, mode, **text) as file:
+        with open(draft, mode, **text) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         if text:
-            _write_sum(path, vouch.text(temporary, belonging))
-        os.replace(temporary, path)
+            _write_sum(path, vouch.text(draft, belonging))
+        os.replace(draft, path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
         raise
+
+
+def temporary(path: Path) -> Path:
+    """The name of a file of this process that is about to be `path`."""
+    return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
 
 
 def _write_sum(path: Path, text: str) -> None:

@@ -11,14 +11,18 @@ from functools import partial
 from pathlib import Path
 
 from clipmill.engine import accounts, files, rejects, tables, vouch, weights
+from clipmill.engine.arguments import arguments
 from clipmill.engine.compute import Compute, changed
 from clipmill.engine.fingerprints import digest
 from clipmill.engine.memo import TRIED_AGAIN, Memo
+from clipmill.engine.progress import Progress
 from clipmill.engine.ranks import Ranks
 from clipmill.engine.rejects import Reject
 from clipmill.engine.step import Step
 
 FLUSH_SECONDS = 60
+FIRST_FLUSH = 2
+"""Seconds after which a job first writes what it has; then at 4, 8, 16 ..., so that a short job shows its progress."""
 STOP = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -28,7 +32,7 @@ class Terminated(BaseException):
 
 def main(kind: type[Step], description: str) -> None:
     """The command line of a step's script."""
-    args = _arguments(description)
+    args = arguments(description)
     settings = json.loads(args.settings)
     for number in STOP:
         signal.signal(number, _terminate)
@@ -51,42 +55,20 @@ def run(job: "Job") -> None:
     try:
         job.run()
     except Terminated as stop:
-        job.flush()
+        job.close()
         name = signal.Signals(stop.args[0]).name
         print(f"{job.name}: ended by {name}; {job.computed} computed items are kept in the memo", file=sys.stderr)
         _leave(128 + stop.args[0])
     except SystemExit:
         with contextlib.suppress(OSError):
-            job.flush()
+            job.close()
         raise
     except (OSError, MemoryError) as error:
         with contextlib.suppress(OSError):
-            job.flush()
+            job.close()
         if isinstance(error, vouch.Damaged):
             raise SystemExit(f"{job.name}: {error}") from error
         raise SystemExit(f"{job.name}: the environment failed, not an item: {type(error).__name__}: {error}") from error
-
-
-def _arguments(description: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--table", type=Path, required=True, help="the table (shard) to read")
-    parser.add_argument("--out", type=Path, required=True, help="the table to write, one row per row read")
-    parser.add_argument("--memo", type=Path, required=True, help="folder of what this step remembers")
-    parser.add_argument("--settings", default="{}", help="what its result depends on, as JSON")
-    parser.add_argument("--results", type=Path, default=Path("results"), help="the results folder")
-    parser.add_argument("--videos", type=Path, default=Path("videos"), help="the folder that relpath starts from")
-    parser.add_argument("--store", type=Path, default=Path("frames"), help="the folder of frame stores")
-    parser.add_argument("--models", type=Path, nargs="*", default=[], help="lists of models that fetch_model wrote")
-    parser.add_argument("--block", default="", help="the configuration block whose models in that list this step uses")
-    workers = int(os.environ.get("CLIPMILL_THREADS", 1))
-    parser.add_argument("--threads", type=int, default=workers, help="threads that prepare items")
-    parser.add_argument(
-        "--max-error-share", type=float, default=0.5, help="unexpected faults above which the job fails"
-    )
-    parser.add_argument(
-        "--item-minutes", type=float, default=15, help="after which an item without progress is given up"
-    )
-    return parser.parse_args()
 
 
 def _leave(status: int) -> None:
@@ -124,6 +106,7 @@ class Job:
         self.fresh: list[dict] = []
         self.computed = 0
         self.began = self.flushed = time.monotonic()
+        self.progress = Progress(self.name, args.out, self.rows, ranks)
 
     def run(self) -> None:
         """Recall, compute and write; rank 0 assembles the table when all ranks are done."""
@@ -134,9 +117,10 @@ class Job:
         mine = [row["id"] for row in items if self.key(row) not in known]
         wanted = set(json.loads(self.ranks.agree("missing", json.dumps(mine))))
         missing = [row for row in items if row["id"] in wanted]
+        self.progress.begin(len(missing), sum(held["fault"] != "" for held in known.values()))
         if missing:
             compute = Compute(self.step, self.name, self.args, self.ranks, len(self.rows), self.keep)
-            compute.run(missing, after_batch=self.flush_in_time)
+            compute.run(missing, self.progress, after_batch=self.flush_in_time)
         self.flush()
         self.ranks.wait("computed")
         if self.ranks.rank == 0:
@@ -176,12 +160,23 @@ class Job:
         """Write what was computed since the last flush as a part file."""
         if self.ranks.leads:
             self.memo.write(self.fresh)
+            faults = [row.get("fault", "") for row in self.fresh]
+            lasting = [fault for fault in faults if not tried_again(fault, self.args.item_minutes)]
+            self.progress.keep(len(lasting), sum(fault != "" for fault in lasting))
         self.fresh, self.flushed = [], time.monotonic()
 
     def flush_in_time(self) -> None:
-        """Flush if the last flush was more than FLUSH_SECONDS ago."""
-        if time.monotonic() - self.flushed > FLUSH_SECONDS:
+        """Flush if the last flush was more than FLUSH_SECONDS ago; in the first minute more often."""
+        if time.monotonic() - self.flushed > min(FLUSH_SECONDS, max(FIRST_FLUSH, self.flushed - self.began)):
             self.flush()
+
+    def close(self) -> None:
+        """Keep what is computed and say that the job has stopped."""
+        self.ranks.leave()
+        try:
+            self.flush()
+        finally:
+            self.progress.stop()
 
     def assemble(self, items: int, missing: int) -> None:
         """Write the table: every row that came in, with its new columns or its reason; and the job's account."""
@@ -196,23 +191,13 @@ class Job:
             for row in self.rows:
                 if not rejects.is_reject(row):
                     held = known[self.key(row)]
-                    row = self.outcome(row, held)
+                    row = outcome(self.step, row, held)
                     rejected += rejects.is_reject(row)
                     own_files += [] if rejects.is_reject(row) else belonging(self.step, self.args.results, row, held)
                 out.writerow(row)
         vouch.note_again(self.args.out, any(held["fault"] == "changed" for held in known.values()))
         self.account(items, missing, rejected)
-
-    def outcome(self, row: dict, held: dict) -> dict:
-        """The row with its new columns, or as a reject."""
-        reject = partial(rejects.rejected, row, self.step.name)
-        if held["fault"]:
-            return reject(held["reason"], held["detail"])
-        values = {name: held[name] for name in (*self.step.columns, *self.step.remembers) if name in held}
-        try:
-            return {**row, **self.step.finish(row, values)}
-        except Reject as error:
-            return reject(error.reason, error.detail)
+        self.progress.finish(rejected)
 
     def account(self, items: int, missing: int, rejected: int) -> None:
         """Report what was done, to the log and to the file that is summed after the run."""
@@ -231,6 +216,18 @@ def columns_of(step: Step, table: Path) -> list[str]:
     """The columns of the table that a step makes of a table."""
     names = step.passes_on([name for name in tables.columns(table) if name not in rejects.COLUMNS])
     return [*names, *(name for name in step.columns if name not in names), *rejects.COLUMNS]
+
+
+def outcome(step: Step, row: dict, held: dict) -> dict:
+    """The row with its new columns, or as a reject; `held`: what is remembered of it."""
+    reject = partial(rejects.rejected, row, step.name)
+    if held["fault"]:
+        return reject(held["reason"], held["detail"])
+    values = {name: held[name] for name in (*step.columns, *step.remembers) if name in held}
+    try:
+        return {**row, **step.finish(row, values)}
+    except Reject as error:
+        return reject(error.reason, error.detail)
 
 
 def belonging(step: Step, results: Path, row: dict, held: dict) -> list[tuple[str, str]]:

@@ -27,6 +27,8 @@ class Ranks:
         self.group, self.leads = self.rank // group, self.rank % group == 0
         self._alone, self._shared, self._drawn = self.size == 1, group > 1, 0
         self._store = None if self._alone else _store(self.size)
+        self._totals: dict[str, int] = {}
+        self._left = False
 
     def draw(self) -> int:
         """The number of the next batch that no rank has drawn yet, from 0; the same for all ranks of a group."""
@@ -40,6 +42,18 @@ class Ranks:
         if self._shared:
             self._store.set(place, str(batch))
         return batch
+
+    def total(self, name: str, amount: int) -> int:
+        """Add to a number that all ranks share; returns what it is now, or what it was when this rank left."""
+        if self._alone or self._left:
+            self._totals[name] = self._totals.get(name, 0) + amount
+        else:
+            self._totals[name] = self._store.add(f"total/{name}", amount)
+        return self._totals[name]
+
+    def leave(self) -> None:
+        """Talk to the other ranks no more: the job is being ended, and their store with it."""
+        self._left = True
 
     def agree(self, name: str, value: str) -> str:
         """The first rank's `value`, for all ranks."""

@@ -20,6 +20,8 @@ class Failures(logging.Filter):
         super().__init__()
         self.failed: dict[str, str] = {}
         """The rule of each failed job, by the path of its log."""
+        self.logs: dict[int, list[str]] = {}
+        """The logs of each failed job by its number: it may succeed when it is tried again."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Shorten a record about a failed job; leave out the one that only repeats its command."""
@@ -27,8 +29,22 @@ class Failures(logging.Filter):
         if event == "job_error":
             logs = [log for log in record.log if Path(log).exists()] or list(record.log)
             self.failed |= dict.fromkeys(logs, record.rule_name)
+            self.logs[record.jobid] = logs
             record.shellcmd = None
+        elif event == "job_finished":
+            for log in self.logs.pop(record.job_id, ()):
+                self.failed.pop(log, None)
         return not (event == "error" and "CalledProcessError" in record.getMessage())
+
+    def jobs(self) -> list[dict[str, str]]:
+        """Each failed job: `rule` (with its phase, where it has one), `shard` (empty where it has none), and `log`."""
+        found = []
+        for log, rule in list(self.failed.items()):
+            path = Path(log)
+            of_shard = path.parent.name.endswith(f".{rule}")
+            name, shard = (path.parent.name, path.stem) if of_shard else (rule, "")
+            found.append({"rule": name, "shard": shard, "log": log})
+        return found
 
     def text(self) -> str:
         """The last lines of each failed job's log; of those after the first few, the paths only."""
@@ -39,12 +55,12 @@ class Failures(logging.Filter):
         return "\n\n".join(["", *parts, ""]) if parts else ""
 
 
-def tail(log: Path) -> str:
+def tail(log: Path, lines: int = LINES) -> str:
     """The last lines of a log, indented, as a terminal can show them."""
     try:
         with open(log, "rb") as file:
             file.seek(max(0, log.stat().st_size - TAIL))
-            lines = file.read().decode(errors="replace").splitlines()
+            said = file.read().decode(errors="replace").splitlines()
     except OSError as error:
-        lines = [f"cannot be read: {error.strerror}"]
-    return "\n".join("  " + printable(line, keep="\t") for line in lines[-LINES:] or ["(empty)"])
+        said = [f"cannot be read: {error.strerror}"]
+    return "\n".join("  " + printable(line, keep="\t") for line in said[-lines:] or ["(empty)"])
