@@ -27,6 +27,7 @@ GATHERED = {
 FIRST = {
     "tables/listing.csv": "plan/videos/manifest.csv",
     "tables/ignored.csv": "run.json",
+    "tables/sample.csv": "run.json",
     "work/rejects/list_videos.csv": "plan/videos/manifest.csv",
     "models.json": "run.json",
     "run.json": "run.json",
@@ -52,8 +53,9 @@ def findings(pipeline: Pipeline) -> Iterator[Finding]:
     results = Path(pipeline.results)
     for name, after in FIRST.items():
         yield from _unless_whole(results / name, results / after)
-    for found in _unless_whole(results / "memo/list_videos/files.csv"):
-        yield replace(found, then=FORGOTTEN)
+    for name in ("files.csv", "lengths.csv"):
+        for found in _unless_whole(results / "memo/list_videos" / name):
+            yield replace(found, then=FORGOTTEN)
     yield from _of_models(results, Path(pipeline.config["models"]))
     for phase in PHASES:
         yield from of_phase(pipeline, phase)
