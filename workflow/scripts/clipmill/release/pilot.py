@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from clipmill.engine import accounts, vouch
+from clipmill.release.selection import SAMPLE
 from clipmill.release.survey import Estimate, Survey
 
-SAMPLE = "tables/sample.csv"
 CLIPS = {"clips": "tables/clips.csv", "selected": "tables/selected.csv", "pairs": "meta.csv"}
 """The tables with a row per clip."""
 ITEMS = {"videos": "files", "clips": "clips", "captions": "selected"}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from clipmill.engine import accounts, tables, vouch
-from clipmill.release import pilot
+from clipmill.release import pilot, selection
 
 TABLES = {
     "files": "tables/listing.csv",
@@ -43,6 +43,7 @@ def account(results: Path, models: dict, configuration: dict, current: dict) -> 
     found = counts(results)
     return {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "selection": selection.digest(tables.read(results / "meta.csv")),
         "counts": found,
         "rejects": rejects(results / "rejects.csv"),
         "ignored": ignored(results / "tables/ignored.csv"),
@@ -143,7 +144,8 @@ def text(account: dict, results: Path) -> str:
             lines.append(f"  {rule:<16} " + " ".join(f"{cell:>10}" for cell in _cells(record)))
     if account.get("pilot"):
         lines += ["", *pilot.text(account["pilot"])]
-    lines += ["", f"Pairs    {results / 'meta.csv'}", f"Clips    {results / 'clips'}/"]
+    pairs = f"{results / 'meta.csv'}  (selection {account.get('selection', 'unknown')})"
+    lines += ["", f"Pairs    {pairs}", f"Clips    {results / 'clips'}/"]
     lines += [f"Rejects  {results / 'rejects.csv'}", f"Tables   {results / 'tables'}/"]
     return "\n".join([*lines, f"Account  {results / 'run.json'}", ""])
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from clipmill.engine import tables
 from clipmill.engine.shown import printable
-from clipmill.release import pilot, summary
+from clipmill.release import selection, summary
 
-TABLES = summary.TABLES | {"rejects": "rejects.csv", "sample": pilot.SAMPLE}
+TABLES = summary.TABLES | {"rejects": "rejects.csv", "sample": selection.SAMPLE}
 LINEAGE = ("video_id", "relpath", "start", "end")
 """Columns that a pair has from its clip."""
 DAMAGED, LEFT_OVER = "damaged or lost", "left over"
