@@ -40,7 +40,7 @@ def values(properties: dict, path=()):
 KEYS = {".".join(path): (path, value, speed) for path, value, speed in values(SCHEMA_READ["properties"])}
 CONCERNS = {
     "videos": set(), "results": None, "models": set(), "scratch": set(), "shards": set(), "max_error_share": set(),
-    "item_minutes": set(),
+    "item_minutes": set(), "sample": set(),
     "fmin": set(), "clips": set(), "detector": {"videos.scan_videos"}, "detectors.adaptive": {"videos.scan_videos"},
     "detectors": set(), "frames.source": {"scorers", "captions.caption_clips", "captions.score_match"},
     "frames": {"videos.scan_videos", "scorers", "captions.caption_clips", "captions.score_match"},
@@ -92,7 +92,12 @@ def running(mill: Pipeline) -> dict[str, object]:
     }
     plans = {f"plan_{phase}": mill.plan(phase) for phase in PHASES}
     return (
-        rules | plans | {"fetch_models": (mill.models(), mill.config["models"]), "list_videos": mill.config["videos"]}
+        rules
+        | plans
+        | {
+            "fetch_models": (mill.models(), mill.config["models"]),
+            "list_videos": (mill.config["videos"], mill.config["sample"]),
+        }
     )
 
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 from clipmill.engine import tables
-from clipmill.tools import books
+from clipmill.tools import books, tidy
 from mill import ROOT
 
 CHECK = ROOT.parent / "shared" / "checks" / "check_results.py"
@@ -71,19 +71,25 @@ def test_the_whole_after_a_pilot_computes_the_rest_only_and_gives_the_same_bytes
         name = f"tables/{table}.csv"
         assert (pilot.results / name).read_bytes() == (finished_mill.results / name).read_bytes(), name
     assert json.loads((pilot.results / "run.json").read_text())["pilot"] is None
+    # A pilot after the whole computes nothing, and what it leaves out is not left over.
+    assert pilot.change(sample={"videos": 2}).run().computed == {}
+    assert not [path for path in tidy.orphans(pilot.results, memo=False) if path.parent.name != "work"]
+    assert "left over" not in audited(pilot.results)
 
 
-def test_a_pilot_after_the_whole_computes_nothing_and_tidying_keeps_the_whole(finished):
-    before = finished.final()
-    assert finished.change(sample={"videos": 2}).run().computed == {}
-    tidy = [sys.executable, "-m", "clipmill.tools.tidy", str(finished.results)]
-    subprocess.run(tidy, env={"PYTHONPATH": str(ROOT / "workflow/scripts")}, check=True, capture_output=True)
-    assert finished.change(sample={"videos": None}).run().computed == {}
-    assert finished.final() == before
+def audited(results) -> str:
+    """What an audit says."""
+    command = [sys.executable, "-m", "clipmill.tools.audit", str(results)]
+    done = subprocess.run(command, env={"PYTHONPATH": str(ROOT / "workflow/scripts")}, capture_output=True, text=True)
+    return done.stdout
 
 
-def test_a_dry_run_of_a_pilot_tells_the_cost_of_the_sample(finished):
-    shutil.rmtree(finished.results)
-    said = finished.change(sample={"videos": 2}).run("-n").text
+def test_an_audit_finds_a_pilot_in_order(piloted):
+    assert audited(piloted.results).strip().endswith("all is well")
+
+
+def test_a_dry_run_of_a_pilot_tells_the_cost_of_the_sample(pilot):
+    shutil.rmtree(pilot.results)
+    said = pilot.run("-n").text
     (scan,) = (line for line in said.splitlines() if line.startswith("  scan_videos"))
     assert scan.split()[1] == "3"

@@ -47,8 +47,8 @@ class Survey:
     def total(self, values: np.ndarray, by_length: bool = True) -> Estimate:
         """The sum over the corpus, from a value per drawn file in the order of `ids`.
 
-        It is told in proportion to the length that the headers promise, which is known of all opened files, or to the
-        number of files: a ratio estimator for each kind.
+        It is told in proportion to the length that the headers promise, which is known of all opened files, or, for
+        numbers of files, to their number: a ratio estimator for each kind.
         """
         if not values.any():
             return Estimate(0.0, self.margin_of_none())
@@ -58,7 +58,8 @@ class Survey:
             size, whole = np.where(timed[self.kind], self.seconds, 1), np.where(timed, self.all_seconds, self.files)
         share, adjusted = self.sums(values) / self.sums(size), whole / self.sums(size)
         residual = (values - share[self.kind] * size) * adjusted[self.kind]
-        return Estimate(float(share @ whole), self.margin(residual, values))
+        margin = self.margin(residual, values)
+        return Estimate(float(share @ whole), margin if by_length else max(margin, self.least()))
 
     def ratio(self, above: np.ndarray, below: np.ndarray) -> Estimate:
         """The sum of `above` over the corpus, divided by that of `below`."""
@@ -72,6 +73,12 @@ class Survey:
     def sums(self, values: np.ndarray) -> np.ndarray:
         """The plain estimate of the sum over the corpus, by kind."""
         return np.bincount(self.kind, self.weight * values)
+
+    def least(self) -> float:
+        """The least margin of a number of files. Where all drawn ones are alike, their variance is none, and up to
+        3 / n of the others may still differ: the rule of three (Hanley and Lippman-Hand, JAMA 249, 1983)."""
+        drawn = np.bincount(self.kind)
+        return float((3 / drawn * (self.files - drawn)).sum())
 
     def margin_of_none(self) -> float | None:
         """The margin of what no drawn file has: 0 where every file was drawn, otherwise it is not known."""
