@@ -23,7 +23,8 @@ PAIR, REJECT, FILE, LEFT_OUT = "pair", "reject", "file", "not in the sample"
 """The states of a record: a pair; a rejected file or clip; a file that was listed; one that a pilot left out."""
 SAMPLE = "tables/sample.csv"
 RECORD = ("id", "state", "stage", "reason", "detail", "relpath", "text", "frames")
-"""A record of the history: `text` is a digest of a pair's caption, `frames` of its pixels; `relpath` is a file's."""
+"""A record of the history: `text` is a digest of a pair's caption, `frames` the first half of that of its pixels, and
+`relpath` is a file's."""
 KEPT = 8
 """Selections that a history holds: it grows with the corpus, at about 20 bytes per clip and selection."""
 ABOUT = b"clipmill"
@@ -62,7 +63,7 @@ def records(results: Path) -> Iterator[dict]:
 
 def of_pair(row: dict) -> dict:
     """The record of a row of meta.csv, or of another table of pairs."""
-    told = {"text": of_text(row.get("text") or ""), "frames": row.get("frames_digest") or ""}
+    told = {"text": of_text(row.get("text") or ""), "frames": (row.get("frames_digest") or "")[:16]}
     return {"id": row["id"], "state": PAIR, "relpath": row.get("relpath") or "", **told}
 
 
