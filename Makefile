@@ -39,6 +39,7 @@ demo: env reel ## run the workflow on a sample reel; VIDEOS=folder: on your own 
 
 pilot: env reel ## run it on N=100 files drawn from VIDEOS, then foretell yields and cost of all; CONFIG=config/config.yaml
 	@$(snakemake) 'sample={videos: $(N)}' --rerun-incomplete $(ARGS)
+	@echo "The whole: make demo, with the same VIDEOS, RESULTS and CONFIG"
 
 diff: env ## say which pairs entered and left from A=results1 to B=results2, and why (A alone: since its former run)
 	@PYTHONPATH=workflow/scripts python -m clipmill.tools.diff "$${A:?name a results folder or release: A=results/demo}" \

@@ -92,7 +92,9 @@ def test_what_no_drawn_file_has_is_not_called_certain():
 
 def test_that_all_drawn_files_are_alike_does_not_make_it_certain():
     survey, drawn = Corpus(1).survey(0)
-    assert survey.total(np.ones(len(drawn)), by_length=False).margin == pytest.approx(0.03 * (FILES - DRAWN))
+    every = np.ones(len(drawn))
+    assert survey.total(every, by_length=False).margin == pytest.approx(0.03 * (FILES - DRAWN))
+    assert survey.ratio(every, every).margin == pytest.approx(0.03 * (1 - DRAWN / FILES))
 
 
 def test_files_whose_length_was_not_looked_up_count_in_full(monkeypatch):

@@ -55,7 +55,7 @@ def test_the_run_says_what_the_whole_would_yield_and_cost(piloted):
     pairs = len(list(tables.read(piloted.results / "meta.csv")))
     assert pilot["yields"]["pairs"]["sample"] == pairs <= pilot["yields"]["pairs"]["whole"]
     assert pilot["cost"]["cpu_hours"]["whole"] >= pilot["cost"]["cpu_hours"]["sample"] > 0
-    assert "Pilot: 3 of 1 image and 4 videos (seed 1). The whole, with 95 % margins:" in piloted.first.text
+    assert "Pilot: 3 files of 1 image and 4 videos (seed 1). The whole, with 95 % margins:" in piloted.first.text
 
 
 def test_the_whole_after_a_pilot_computes_the_rest_only_and_gives_the_same_bytes(piloted, pilot, finished_mill):

@@ -115,7 +115,7 @@ def _numbers(column: pd.Series) -> pd.Series:
 
 
 def _round(value: float) -> float:
-    return round(float(value), 4)
+    return round(float(value), 6)
 
 
 def _told(estimate: Estimate) -> dict:
@@ -126,27 +126,29 @@ def text(pilot: dict) -> list[str]:
     """The account of a pilot for a person, as lines."""
     files, yields, shares = pilot["files"], pilot["yields"], pilot["shares"]
     kinds = " and ".join(f"{count:,} {kind}{'s' * (count != 1)}" for kind, count in files.items())
-    lines = [f"Pilot: {pilot['drawn']:,} of {kinds} (seed {pilot['seed']}). The whole, with 95 % margins:"]
+    lines = [f"Pilot: {pilot['drawn']:,} files of {kinds} (seed {pilot['seed']}). The whole, with 95 % margins:"]
     lines.append(f"  {'':<10} {'in the sample':>14} {'hours':>9}   {'of the whole':>24} {'hours':>22}")
     lines.append(f"  {'files':<10} {pilot['drawn']:>14,} {'':>9}   {sum(files.values()):>24,}")
     for stage in ("videos", *CLIPS):
         count, hours = yields[stage], yields[f"{stage}_hours"]
         lines.append(
             f"  {'readable' if stage == 'videos' else stage:<10} {count['sample']:>14,.0f} {hours['sample']:>9,.3f}   "
-            f"{_shown(count, 0):>24} {_shown(hours, 2):>22}"
+            f"{_shown(count, 0):>24} {_shown(hours):>22}"
         )
-    selected, kept, footage = (_shown(shares[name], 1, 100) for name in shares)
-    lines.append(f"  of the clips are selected {selected} %, of the selected become pairs {kept} %")
-    lines.append(f"  of the hours of video become pairs {footage} %")
-    gpu, cpu = (_shown(pilot["cost"][kind], 2) for kind in ("gpu_hours", "cpu_hours"))
+    selected, kept, footage = (_shown(shares[name], 1, 100, " %") for name in shares)
+    lines.append(f"  of the clips are selected {selected}, of the selected become pairs {kept}")
+    lines.append(f"  of the hours of video become pairs {footage}")
+    gpu, cpu = (_shown(pilot["cost"][kind]) for kind in ("gpu_hours", "cpu_hours"))
     lines.append(f"  cost of the whole: {gpu} GPU-hours, {cpu} CPU-hours, at the rates measured here (starts included)")
     lines.append("  The same command without `sample` runs the whole; what the pilot computed is remembered.")
     return lines
 
 
-def _shown(told: dict, digits: int, times: float = 1) -> str:
-    """A value with its margin, as a person reads it."""
+def _shown(told: dict, digits: int | None = None, times: float = 1, unit: str = "") -> str:
+    """A value with its margin, as a person reads it: with as many digits as its size asks for, if not told."""
     if told["margin"] is None:
-        return "none seen"
+        return "none seen" if digits is not None else "no"
     value, margin = told["whole"] * times, told["margin"] * times
-    return f"{value:,.{digits}f}" + (f" ± {margin:,.{digits}f}" if margin else "")
+    if digits is None:
+        digits = 3 if value < 10 else 1 if value < 1000 else 0
+    return f"{value:,.{digits}f}" + (f" ± {margin:,.{digits}f}" if margin else "") + unit

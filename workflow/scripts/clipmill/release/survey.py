@@ -58,8 +58,7 @@ class Survey:
             size, whole = np.where(timed[self.kind], self.seconds, 1), np.where(timed, self.all_seconds, self.files)
         share, adjusted = self.sums(values) / self.sums(size), whole / self.sums(size)
         residual = (values - share[self.kind] * size) * adjusted[self.kind]
-        margin = self.margin(residual, values)
-        return Estimate(float(share @ whole), margin if by_length else max(margin, self.least()))
+        return self.estimate(float(share @ whole), self.margin(residual, values))
 
     def ratio(self, above: np.ndarray, below: np.ndarray) -> Estimate:
         """The sum of `above` over the corpus, divided by that of `below`."""
@@ -68,17 +67,17 @@ class Survey:
             return Estimate(0.0, self.margin_of_none())
         share = self.weight @ above / whole
         residual = (above - share * below) / whole
-        return Estimate(float(share), self.margin(residual, residual))
+        return self.estimate(float(share), self.margin(residual, residual))
 
     def sums(self, values: np.ndarray) -> np.ndarray:
         """The plain estimate of the sum over the corpus, by kind."""
         return np.bincount(self.kind, self.weight * values)
 
-    def least(self) -> float:
-        """The least margin of a number of files. Where all drawn ones are alike, their variance is none, and up to
-        3 / n of the others may still differ: the rule of three (Hanley and Lippman-Hand, JAMA 249, 1983)."""
-        drawn = np.bincount(self.kind)
-        return float((3 / drawn * (self.files - drawn)).sum())
+    def estimate(self, value: float, margin: float) -> Estimate:
+        """A value with its margin, which is not less than 3 / n of the value for n drawn files: where all of these are
+        alike, so many of the others may still differ. The rule of three (Hanley and Lippman-Hand, JAMA 249, 1983)."""
+        unseen = 1 - len(self.ids) / self.files.sum()
+        return Estimate(value, max(margin, 3 / len(self.ids) * unseen * value))
 
     def margin_of_none(self) -> float | None:
         """The margin of what no drawn file has: 0 where every file was drawn, otherwise it is not known."""
