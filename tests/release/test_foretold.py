@@ -19,8 +19,8 @@ def clips(table, rows) -> None:
 def results(tmp_path):
     drawn = VIDEOS[::2]
     sample = [
-        {"id": video, "relpath": video, "kind": "video", "seconds": 3600 * (number + 1), "stratum": f"video-{number // 4}"}
-        | {"drawn": "1" if video in drawn else ""}
+        {"id": video, "relpath": video, "kind": "video", "seconds": 3600 * (number + 1)}
+        | {"stratum": f"video-{number // 4}", "drawn": "1" if video in drawn else ""}
         for number, video in enumerate(VIDEOS)
     ]  # fmt: skip
     tables.write(tmp_path / "tables/sample.csv", tuple(sample[0]), sample)
