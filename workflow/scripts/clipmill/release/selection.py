@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clipmill.engine import tables
+from clipmill.engine import tables, vouch
 from clipmill.engine.files import whole
 
 PAIR, REJECT, FILE, LEFT_OUT = "pair", "reject", "file", "not in the sample"
@@ -88,7 +88,8 @@ def history(results: Path) -> list[Path]:
 
 
 def about(path: Path) -> dict:
-    """What run.json said of the run of a history file. Raises OSError or pa.ArrowException where it cannot be read."""
+    """What run.json said of the run of a history file. Raises vouch.Damaged where it is not as it was written."""
+    vouch.check_named(path)
     return json.loads(pq.read_metadata(path).metadata[ABOUT])
 
 
@@ -99,14 +100,12 @@ def keep(results: Path, account: dict) -> None:
         return
     number = int(kept[-1].name[:5]) + 1 if kept else 0
     schema = pa.schema([(name, pa.string()) for name in RECORD], metadata={ABOUT: json.dumps(told).encode()})
-    options = {"compression": "zstd", "write_page_checksum": True}
-    every = records(results)
-    with (
-        whole(results / "history" / f"{number:05d}-{account['selection']}.parquet", "wb") as file,
-        pq.ParquetWriter(file, schema, **options) as out,
-    ):
+    every, new = records(results), results / "history" / "new.parquet"
+    with whole(new, "wb") as file, pq.ParquetWriter(file, schema, compression="zstd") as out:
         for part in iter(lambda: list(islice(every, ROWS)), []):
             out.write_table(pa.table([[_kept(row, name) for row in part] for name in RECORD], schema=schema))
+    # Its own digest stands in its name, as in that of a part of the memo, so that a damaged one is known.
+    new.replace(new.with_name(f"{number:05d}-{account['selection']}_{vouch.digest(new)}.parquet"))
     for path in kept[: max(0, len(kept) + 1 - KEPT)]:
         os.unlink(path)
 
@@ -119,11 +118,12 @@ def _kept(row: dict, name: str) -> str:
 def _same(path: Path, told: dict) -> bool:
     try:
         return {**about(path), "finished": ""} == json.loads(json.dumps({**told, "finished": ""}))
-    except (OSError, pa.ArrowException, KeyError, ValueError):
+    except vouch.Damaged:
         return False
 
 
 def recalled(path: Path) -> Iterator[dict]:
-    """The records of a history file, in bounded memory. Raises OSError where it is damaged."""
-    for part in pq.ParquetFile(path, page_checksum_verification=True).iter_batches(ROWS):
+    """The records of a history file, in bounded memory. Raises vouch.Damaged where it is not as it was written."""
+    vouch.check_named(path)
+    for part in pq.ParquetFile(path).iter_batches(ROWS):
         yield from part.to_pylist()

@@ -84,7 +84,7 @@ class Audit:
     def written(self, folders: set[Path]) -> list[Path]:
         """Every table, JSON file and part of the memo, those of which only the sum is left included."""
         found = {self.results / name for name in EXPECTED if name != "run.json"}
-        for folder in (*folders, self.results / "plan", self.results / "memo" / "list_videos"):
+        for folder in (*folders, self.results / "plan", self.results / "memo/list_videos", self.results / "history"):
             names = [path for path in folder.rglob("*") if path.is_file()]
             sums = [path for path in names if path.name.startswith(".") and path.suffix == ".sum"]
             found |= {path for path in names if path.suffix in (".csv", ".json", ".parquet")}

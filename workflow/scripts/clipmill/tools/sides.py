@@ -11,7 +11,7 @@ from typing import NoReturn
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clipmill.engine import tables
+from clipmill.engine import tables, vouch
 from clipmill.release import selection
 
 TABLES = ("meta.csv", "pairs.parquet", "pairs.csv")
@@ -67,7 +67,10 @@ def of_parquet(path: Path) -> Side:
     except (OSError, pa.ArrowException) as error:
         fail(f"{path} cannot be read: {error}")
     if told:
-        return Side(str(path), lambda: selection.recalled(path), json.loads(told))
+        try:
+            return Side(str(path), lambda: selection.recalled(path), selection.about(path))
+        except vouch.Damaged as error:
+            fail(f"{path} {error.why}: name another selection")
     wanted = [name for name in (*NEEDED, "relpath", "frames_digest") if name in names]
 
     def rows() -> Iterator[dict]:
@@ -120,7 +123,7 @@ def before(path: Path) -> Side:
     current, kept = here.account.get("selection"), selection.history(path)
     if not here.knows_why:
         fail(f"{path} is no results folder: name another selection to compare it with, B=...")
-    earlier = kept[:-1] if kept and current and kept[-1].stem.endswith(current) else kept
+    earlier = kept[:-1] if kept and current and kept[-1].name[6:].startswith(f"{current}_") else kept
     if not earlier:
         fail(f"{path} keeps no earlier selection: it has had one run, or none that changed anything")
     return of_parquet(earlier[-1])
