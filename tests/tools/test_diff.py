@@ -87,7 +87,7 @@ def two(tmp_path):
         [(C, "scan_videos", "empty file", ""), (D, "list_videos", "duplicate", "duplicate of a.mp4")],
         listed=(A, B, C),
         config={"select": {"aes": {"min": 4.0}}, "caption": {"model": "n"}},
-        models={"caption": [{"sha256": "0" * 64}]},
+        models={"caption": [{"key": "caption.model", "sha256": "0" * 64}]},
     )
     return first, second
 
@@ -109,7 +109,7 @@ def test_every_change_is_told_with_its_reason_and_its_setting(two, tmp_path):
     }
     assert "5 -> 4 pairs: 1 entered, 2 left, 1 another caption, 1 other pixels; 1 are the same" in done.stdout
     assert "  select.aes.min: 5.0 -> 4.0\n" in done.stdout
-    assert "  weights of caption: none -> 000000000000\n" in done.stdout
+    assert "  weights of caption.model: none -> 000000000000\n" in done.stdout
     assert "  results: " not in done.stdout
     assert Diff(*two, "--exit-code").returncode == 1
 
@@ -151,6 +151,23 @@ def test_releases_and_tables_are_compared_in_any_order(two, tmp_path, kind, orde
     assert "not among its pairs" in Diff(one, other).stdout
     assert "aes below 5" in Diff(two[0], other).stdout
     assert "settings are not compared" in Diff(one, other).stdout
+
+
+def test_a_release_in_parts_and_with_other_names_is_compared(two, tmp_path):
+    """As `snakemake release` writes it: a file per split, and release.json, which says how columns are called."""
+    pairs = pd.read_csv(two[1] / "meta.csv", dtype=str).rename(columns={"text": "caption"})
+    folder = tmp_path / "release"
+    (folder / "parquet").mkdir(parents=True)
+    pairs[::2].to_parquet(folder / "parquet/train-00000.parquet")
+    pairs[1::2].to_parquet(folder / "parquet/test-00000.parquet")
+    columns = {"id": "id", "text": "caption", "relpath": "relpath", "frames_digest": "frames_digest"}
+    told = {"columns": columns, "thresholds": {"aes": {"min": 4.0}}, "models": [], "selection": "0" * 16}
+    (folder / "release.json").write_text(json.dumps(told))
+    done = Diff(two[0], folder)
+    assert "5 -> 4 pairs: 1 entered, 2 left, 1 another caption, 1 other pixels; 1 are the same" in done.stdout
+    assert "select.aes.min: 5.0 -> 4.0" in done.stdout
+    assert "caption.model" not in done.stdout
+    assert "4 -> 4 pairs: none changed" in Diff(folder, two[1]).stdout
 
 
 def test_a_folder_keeps_its_last_selections_and_is_compared_with_the_former(two, tmp_path):

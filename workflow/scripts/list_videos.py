@@ -46,13 +46,7 @@ def main() -> None:
     left_out = ignored(root, everything)
     if not rows and not rejects:
         sys.exit(f"{args.videos}: no video or image in it (see `videos` in config/README.md for the extensions taken)")
-    total, design = len(rows), []
-    if args.sample.get("videos"):
-        design = sample.design(rows, **args.sample, lengths=sample.lengths(args.memo / "lengths.csv"))
-        drawn = {row["id"] for row in design if row["drawn"]}
-        rows = [row for row in rows if row["id"] in drawn]
-    if args.sampled:
-        tables.write(args.sampled, sample.COLUMNS, design)
+    rows = sample.drawn(rows, args.sample, args.memo / "lengths.csv", args.sampled)
     tables.write(args.out, COLUMNS, rows)
     tables.write(args.rejects, TABLE, rejects)
     if args.ignored:
@@ -60,8 +54,7 @@ def main() -> None:
     for row in left_out:
         shown = row["extension"] or "no extension"
         print(f"ignored: {row['files']} x {shown} ({row['reason']}), such as {row['example']}", file=sys.stderr)
-    part = f", of which {len(rows)} are in the sample" if design else ""
-    print(f"list_videos: {total} files taken in{part}, {len(rejects)} rejects", file=sys.stderr)
+    print(f"list_videos: {len(rows)} files taken in, {len(rejects)} rejects", file=sys.stderr)
 
 
 def listing(root: Path, everything: Iterable[Found], memo: Path) -> tuple[list[dict], list[dict]]:

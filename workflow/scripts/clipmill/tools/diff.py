@@ -144,15 +144,21 @@ def because(stage: str, reason: str, settings: dict[str, str]) -> str:
 
 
 def differences(old: dict, new: dict) -> dict[str, str]:
-    """The settings and weights that differ between two accounts, by dotted key, as "5.0 -> 4.0"."""
+    """The settings and weights that differ between two accounts, by dotted key, as "5.0 -> 4.0": of the blocks that
+    both accounts tell."""
     if not old or not new:
         return {}
-    first, second = (leaves(account["configuration"]) | weights(account.get("models", {})) for account in (old, new))
+    both = old["configuration"].keys() & new["configuration"].keys() - {"results"}
+    first, second = (
+        leaves({name: value for name, value in account["configuration"].items() if name in both})
+        | weights(account.get("models", {}))
+        for account in (old, new)
+    )
     names = [*first, *(name for name in second if name not in first)]
     return {
         name: f"{first.get(name, 'none')} -> {second.get(name, 'none')}"
         for name in names
-        if first.get(name) != second.get(name) and name != "results"
+        if first.get(name) != second.get(name)
     }
 
 
@@ -164,12 +170,8 @@ def leaves(value, path: str = "") -> dict[str, str]:
 
 
 def weights(models: dict) -> dict[str, str]:
-    """The digests of the weights that each block of the configuration named."""
-    return {
-        f"weights of {block}": ", ".join(entry["sha256"][:12] for entry in entries)
-        for block, entries in models.items()
-        if entries
-    }
+    """The digests of the weights, by the keys of the configuration that name them."""
+    return {f"weights of {entry['key']}": entry["sha256"][:12] for entries in models.values() for entry in entries}
 
 
 def text(old: Side, new: Side, settings: dict[str, str], counts: Counter, reasons: Counter) -> list[str]:

@@ -1,5 +1,6 @@
 """What `make diff` compares: a results folder, an earlier selection of one, a release, or a table of pairs."""
 
+import heapq
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -14,10 +15,12 @@ import pyarrow.parquet as pq
 from clipmill.engine import tables, vouch
 from clipmill.release import selection
 
-TABLES = ("meta.csv", "pairs.parquet", "pairs.csv")
-"""Names of a table of pairs in a folder."""
+TABLES = ("meta.csv", "pairs.parquet", "parquet/*.parquet", "csv/*.csv", "huggingface/**/metadata.parquet", "*.parquet")
+"""Where a folder has its pairs: the first of these that is there."""
 NEEDED = ("id", "text")
 """Columns that a table of pairs must have."""
+OTHERS = ("relpath", "frames_digest")
+"""Columns of a table of pairs that are read where they are there."""
 
 
 @dataclass(frozen=True)
@@ -49,45 +52,60 @@ def side(path: Path) -> Side:
             fail(f"{path} has no run.json, so its run is not finished: run its command again")
         return Side(str(path), lambda: selection.records(path), account)
     if path.is_dir():
-        found = [path / name for name in TABLES if (path / name).is_file()]
+        found = next(filter(None, (sorted(path.glob(pattern)) for pattern in TABLES)), None)
         if not found:
             fail(f"{path} is neither a results folder nor a release: it holds none of {', '.join(TABLES)}")
-        path = found[0]
+        return of_pairs(path, found, account_of(path / "run.json") or account_of(path / "release.json"))
     if not path.is_file():
         fail(f"{path}: no such file or folder. Name a results folder, a release, or a table of pairs")
-    if path.suffix == ".parquet":
-        return of_parquet(path)
-    return of_pairs(path, tables.columns(path), lambda: tables.read(path))
+    if path.suffix == ".parquet" and selection.ABOUT in (schema(path).metadata or {}):
+        return of_history(path)
+    return of_pairs(path, [path], account_of(path.with_name("run.json")))
 
 
-def of_parquet(path: Path) -> Side:
-    """A table of pairs as Parquet, or a file of a history."""
+def of_history(path: Path) -> Side:
+    """An earlier selection of a results folder."""
     try:
-        names, told = pq.read_schema(path).names, (pq.read_metadata(path).metadata or {}).get(selection.ABOUT)
+        return Side(str(path), lambda: selection.recalled(path), selection.about(path))
+    except vouch.Damaged as error:
+        fail(f"{path} {error.why}: name another selection")
+
+
+def of_pairs(place: Path, paths: list[Path], account: dict) -> Side:
+    """Tables that hold pairs and nothing else. The account of a release says how it has renamed their columns."""
+    given = account.get("columns", {})
+    names = {name: given.get(name, name) for name in (*NEEDED, *OTHERS)}
+    for path in paths:
+        there = schema(path).names if path.suffix == ".parquet" else tables.columns(path)
+        if missing := [names[name] for name in NEEDED if names[name] not in there]:
+            fail(f"{path} is no table of pairs: it has no column {' or '.join(missing)}")
+    has_pixels = names["frames_digest"] in there
+
+    def records() -> Iterator[dict]:
+        return heapq.merge(*(in_order(of_table(path, names)) for path in paths), key=lambda record: record["id"])
+
+    return Side(str(place), records, account, False, has_pixels)
+
+
+def schema(path: Path) -> pa.Schema:
+    """The columns of a Parquet file. Ends with a plain message where it is none."""
+    try:
+        return pq.read_schema(path)
     except (OSError, pa.ArrowException) as error:
         fail(f"{path} cannot be read: {error}")
-    if told:
-        try:
-            return Side(str(path), lambda: selection.recalled(path), selection.about(path))
-        except vouch.Damaged as error:
-            fail(f"{path} {error.why}: name another selection")
-    wanted = [name for name in (*NEEDED, "relpath", "frames_digest") if name in names]
-
-    def rows() -> Iterator[dict]:
-        for part in pq.ParquetFile(path).iter_batches(selection.ROWS, columns=wanted):
-            yield from part.to_pylist()
-
-    return of_pairs(path, names, rows)
 
 
-def of_pairs(path: Path, names: list[str], rows: Callable[[], Iterator[dict]]) -> Side:
-    """A table that holds pairs and nothing else."""
-    if missing := [name for name in NEEDED if name not in names]:
-        fail(f"{path} is no table of pairs: it has no column {' or '.join(missing)}")
-    account = account_of(path.with_name("run.json"))
-    return Side(
-        str(path), lambda: in_order(map(selection.of_pair, rows())), account, False, "frames_digest" in names
-    )  # fmt: skip
+def of_table(path: Path, names: dict[str, str]) -> Iterator[dict]:
+    """The records of a table of pairs; `names` has its own names of our columns."""
+    for row in rows_of_parquet(path, list(names.values())) if path.suffix == ".parquet" else tables.read(path):
+        yield selection.of_pair({name: row.get(own) for name, own in names.items()})
+
+
+def rows_of_parquet(path: Path, names: list[str]) -> Iterator[dict]:
+    """The rows of a Parquet file, with those of these columns that it has, in bounded memory."""
+    file = pq.ParquetFile(path)
+    for part in file.iter_batches(selection.ROWS, columns=[name for name in names if name in file.schema_arrow.names]):
+        yield from part.to_pylist()
 
 
 def in_order(records: Iterator[dict]) -> Iterator[dict]:
@@ -109,12 +127,14 @@ def checked(records: Iterator[dict]) -> Iterator[dict]:
 
 
 def account_of(path: Path) -> dict:
-    """A run.json; nothing where there is none, or none that can be read."""
+    """A run.json, or a release.json as one: what both tell. Nothing where there is none, or none that can be read."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        if "configuration" not in found:
+            found |= {"configuration": {"select": found["thresholds"]}, "models": {"": found["models"]}}
+    except (OSError, ValueError, TypeError, KeyError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return found
 
 
 def before(path: Path) -> Side:
@@ -126,4 +146,4 @@ def before(path: Path) -> Side:
     earlier = kept[:-1] if kept and current and kept[-1].name[6:].startswith(f"{current}_") else kept
     if not earlier:
         fail(f"{path} keeps no earlier selection: it has had one run, or none that changed anything")
-    return of_parquet(earlier[-1])
+    return of_history(earlier[-1])

@@ -13,6 +13,7 @@ Many strata make the totals of a corpus exact, but two files at least must be dr
 
 import contextlib
 import hashlib
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
@@ -36,6 +37,19 @@ THREADS = 16
 """Videos that are opened at the same time."""
 LONGEST = 36_000.0
 """Seconds of the longest film that is believed."""
+
+
+def drawn(rows: list[dict], settings: dict, memo: Path, table: Path | None = None) -> list[dict]:
+    """Those rows of the listing that the sample holds; all of them where the configuration's `sample` (`settings`)
+    asks for none. Writes the `table` of the sample, which then is empty; lengths are remembered in `memo`."""
+    chosen = design(rows, **settings, lengths=lengths(memo)) if settings.get("videos") else []
+    if table:
+        tables.write(table, COLUMNS, chosen)
+    if not chosen:
+        return rows
+    ids = {row["id"] for row in chosen if row["drawn"]}
+    print(f"sample: {len(ids)} of {len(rows)} files are drawn", file=sys.stderr)
+    return [row for row in rows if row["id"] in ids]
 
 
 def design(rows: list[dict], videos: int, seed: int, lengths: Callable[[list[dict]], list[float]]) -> list[dict]:
