@@ -4,9 +4,11 @@ import contextlib
 import csv
 import io
 import json
+import random
 import shutil
 import sys
 
+import accidents
 import pandas as pd
 import pytest
 from clipmill.engine import files, rejects, tables
@@ -254,3 +256,9 @@ def test_a_run_is_compared_with_its_own_former_run(finished):
     assert {row[:2] for row in found.values()} == {("left", "select_clips")}
     assert all(row[3].startswith("select.aes.min: null -> ") for row in found.values())
     assert json.loads((finished.results / "run.json").read_text())["selection"] in done.stdout
+    # A damaged selection is forgotten by the next run, which says so.
+    path = selection.history(finished.results)[0]
+    accidents.changed(path, random.Random(1))
+    said = finished.run().text
+    assert f"history/{path.name} is damaged (its content has changed): it is forgotten" in said
+    assert "keeps no earlier selection" in Diff(finished.results).stderr
