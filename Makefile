@@ -7,11 +7,15 @@ MAKEFLAGS += --no-print-directory
 VIDEOS ?= sample/videos
 RESULTS ?=
 META ?=
+A ?=
+B ?=
+N ?= 100
+CONFIG ?= config/demo.yaml
 CORES ?= all
 PYTHON ?= python3.11 python3.12 python3.13 python3 python
 ARGS ?=
 
-export VIDEOS RESULTS META
+export VIDEOS RESULTS META A B
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 # The sample reel goes to results/demo, other footage to results/<its name>.
@@ -19,9 +23,9 @@ results = results="$${RESULTS:-results/$$([ "$$VIDEOS" = sample/videos ] && echo
 # A path as YAML text; the blanks around it keep Snakemake from taking the quotes off before it parses the value.
 quote = quote() { local text="$${1//\\/\\\\}"; printf ' "%s" ' "$${text//\"/\\\"}"; }
 snakemake = $(quote); $(results); \
-	snakemake --cores $(CORES) --configfile config/demo.yaml --config videos="$$(quote "$$VIDEOS")" results="$$(quote "$$results")"
+	snakemake --cores $(CORES) --configfile $(CONFIG) --config videos="$$(quote "$$VIDEOS")" results="$$(quote "$$results")"
 
-.PHONY: help env reel demo test test-slow chaos test-faults test-all lint dag pictures plan watch show tidy audit rebuild sheet bench bench-gpu lock slurm-up slurm-down
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -31,6 +35,14 @@ env: .venv/.installed ## install everything into .venv (needs Python 3.11 or lat
 
 demo: env reel ## run the workflow on a sample reel; VIDEOS=folder: on your own footage; RESULTS=folder
 	@$(snakemake) --rerun-incomplete $(ARGS)
+
+pilot: env reel ## run it on N=100 files drawn from VIDEOS, then foretell yields and cost of all; CONFIG=config/config.yaml
+	@$(snakemake) 'sample={videos: $(N)}' --rerun-incomplete $(ARGS)
+	@echo "The whole: make demo, with the same VIDEOS, RESULTS and CONFIG"
+
+diff: env ## say which pairs entered and left from A=results1 to B=results2, and why (A alone: since its former run)
+	@PYTHONPATH=workflow/scripts python -m clipmill.tools.diff "$${A:?name a results folder or release: A=results/demo}" \
+	  $${B:+"$$B"} $(ARGS)
 
 test: env ## run the tests; ARGS="-k word" for some of them
 	@python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)

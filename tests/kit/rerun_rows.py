@@ -67,7 +67,7 @@ def running(mill: Pipeline) -> dict[str, object]:
         rules
         | plans
         | {f"fetch_model {block}": (named, mill.config["models"]) for block, named in mill.models().items()}
-        | {"list_videos": mill.config["videos"]}
+        | {"list_videos": (mill.config["videos"], mill.config["sample"])}
     )
 
 

@@ -6,6 +6,7 @@ rule summarize:
     input:
         models=rules.fetch_models.input,
         listing=rules.list_videos.output.listing,
+        sampled=rules.list_videos.output.sampled,
         videos=rules.gather_videos.output.videos,
         clips=rules.gather_videos.output.clips,
         selected=rules.gather_clips.output.selected,

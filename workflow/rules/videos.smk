@@ -7,6 +7,7 @@ rule list_videos:
         listing="<results>/tables/listing.csv",
         rejects="<results>/work/rejects/list_videos.csv",
         ignored="<results>/tables/ignored.csv",
+        sampled="<results>/tables/sample.csv",
     log:
         "<results>/logs/list_videos.log",
     benchmark:
@@ -15,13 +16,15 @@ rule list_videos:
     threads: 1
     params:
         **literal(videos=config["videos"], memo=f"{pipeline.results}/memo/list_videos", results=pipeline.results),
+        **literal(sample=json.dumps(config["sample"])),
         code=fingerprint("list_videos"),
         # Lazy, so that the folder is read once per run and not by every job that parses this file.
         state=lambda wildcards: sources.state(config["videos"], pipeline.results),
     shell:
         'python "$CLIPMILL_WORKFLOW"/scripts/list_videos.py --videos {params.videos:q} --memo {params.memo:q}'
         " --out {output.listing:q} --rejects {output.rejects:q}"
-        " --ignored {output.ignored:q} --results {params.results:q} > {log:q} 2>&1"
+        " --ignored {output.ignored:q} --results {params.results:q} --sample {params.sample:q}"
+        " --sampled {output.sampled:q} > {log:q} 2>&1"
 
 
 # scripts/plan.py: the shards of tables/listing.csv

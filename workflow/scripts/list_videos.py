@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import filecmp
 import hashlib
+import json
 import os
 import sys
 from collections import Counter
@@ -18,6 +19,7 @@ from stat import S_ISREG
 from clipmill.engine import tables, vouch
 from clipmill.engine.rejects import TABLE, rejected
 from clipmill.engine.shown import CONTROL, shown
+from clipmill.videos import sample
 from clipmill.videos.sources import COLUMNS, IMAGES, Found, found, root_of
 
 IGNORED = ("extension", "reason", "files", "bytes", "example")
@@ -35,6 +37,8 @@ def main() -> None:
     parser.add_argument("--ignored", type=Path, help="the table to write of files that are only counted")
     parser.add_argument("--results", type=Path, help="folder of results, which is left out")
     parser.add_argument("--memo", type=Path, required=True, help="folder that remembers identities by name, size, time")
+    parser.add_argument("--sample", type=json.loads, default={}, help="the configuration's `sample`, as JSON")
+    parser.add_argument("--sampled", type=Path, help="the table of the sample to write; empty without one")
     args = parser.parse_args()
     root = root_of(args.videos)
     everything = found(args.videos, args.results)
@@ -42,6 +46,7 @@ def main() -> None:
     left_out = ignored(root, everything)
     if not rows and not rejects:
         sys.exit(f"{args.videos}: no video or image in it (see `videos` in config/README.md for the extensions taken)")
+    rows = sample.drawn(rows, args.sample, args.memo / "lengths.csv", args.sampled)
     tables.write(args.out, COLUMNS, rows)
     tables.write(args.rejects, TABLE, rejects)
     if args.ignored:

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 from clipmill.engine import files, vouch, weights
-from clipmill.release import summary
+from clipmill.release import selection, summary
 
 
 def main() -> None:
@@ -28,6 +28,7 @@ def main() -> None:
     with files.whole(args.out) as file:
         account = summary.account(args.results, weights.listed(args.models), args.configuration, args.current)
         json.dump(account, file, indent=2, ensure_ascii=False)
+    selection.keep(args.results, account)
 
 
 if __name__ == "__main__":

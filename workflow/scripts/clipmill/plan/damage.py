@@ -1,9 +1,9 @@
 """Finds the files of a results folder that are damaged or lost, and removes what must be made again with them.
 
 Every file that we write is looked at: tables and JSON files by their digests, clips and frame stores by size and time
-(see `vouch`), parts of the memo by the digests in their names. Snakemake makes missing files again, but not where a
-later result is there; so the tables that were made from a damaged file are removed, too. It costs little to make them
-again: what is remembered is not computed again.
+(see `vouch`), parts of the memo and the history by the digests in their names. Snakemake makes missing files again, but
+not where a later result is there; so the tables that were made from a damaged file are removed, too. It costs little to
+make them again: what is remembered is not computed again.
 """
 
 import contextlib
@@ -26,6 +26,7 @@ GATHERED = {
 FIRST = {
     "tables/listing.csv": "plan/videos/manifest.csv",
     "tables/ignored.csv": "run.json",
+    "tables/sample.csv": "run.json",
     "work/rejects/list_videos.csv": "plan/videos/manifest.csv",
     "run.json": "run.json",
 }
@@ -50,8 +51,11 @@ def findings(pipeline: Pipeline) -> Iterator[Finding]:
     results = Path(pipeline.results)
     for name, after in FIRST.items():
         yield from _unless_whole(results / name, results / after)
-    for found in _unless_whole(results / "memo/list_videos/files.csv"):
-        yield replace(found, then=FORGOTTEN)
+    for name in ("files.csv", "lengths.csv"):
+        for found in _unless_whole(results / "memo/list_videos" / name):
+            yield replace(found, then=FORGOTTEN)
+    for path in sorted((results / "history").glob("[0-9]*.parquet")):
+        yield from _unless_named(path, "it is forgotten, and `make diff` no longer knows this selection")
     for path in _vouched_in(results / "models", ".json"):
         yield from _unless_whole(path, path, results / "run.json")
         yield from _of_models(results, path, Path(pipeline.config["models"]))
@@ -112,10 +116,15 @@ def _of_models(results: Path, path: Path, models: Path) -> Iterator[Finding]:
 def _of_memos(pipeline: Pipeline, phase: str) -> Iterator[Finding]:
     for folder in sorted({pipeline.memo(name) for name in pipeline.steps(phase)}):
         for path in sorted(Path(folder).glob("*.parquet")):
-            try:
-                vouch.check_named(path)
-            except vouch.Damaged as error:
-                yield Finding(path, error.why, (path,), FORGOTTEN)
+            yield from _unless_named(path, FORGOTTEN)
+
+
+def _unless_named(path: Path, then: str) -> Iterator[Finding]:
+    """A finding where a file is not as the digest in its name says."""
+    try:
+        vouch.check_named(path)
+    except vouch.Damaged as error:
+        yield Finding(path, error.why, (path,), then)
 
 
 def _unless_whole(path: Path, *remove: Path) -> Iterator[Finding]:

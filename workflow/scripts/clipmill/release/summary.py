@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from clipmill.engine import accounts, tables, vouch
+from clipmill.release import pilot, selection
 
 TABLES = {
     "files": "tables/listing.csv",
@@ -42,15 +43,21 @@ def account(results: Path, models: dict, configuration: dict, current: dict) -> 
     found = counts(results)
     return {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "selection": selection.digest(tables.read(results / "meta.csv")),
         "counts": found,
         "rejects": rejects(results / "rejects.csv"),
         "ignored": ignored(results / "tables/ignored.csv"),
         "stages": stages(results, found["pairs"]),
+        "pilot": pilot.account(results, configuration["sample"]) if _is_pilot(configuration) else None,
         "models": models,
         "software": {"python": platform.python_version(), **versions()},
         "configuration": configuration,
         "current": current,
     }
+
+
+def _is_pilot(configuration: dict) -> bool:
+    return bool(configuration.get("sample", {}).get("videos"))
 
 
 def counts(results: Path) -> dict[str, int]:
@@ -135,7 +142,10 @@ def text(account: dict, results: Path) -> str:
     for rule, record in sorted(account["stages"].items(), key=lambda item: -item[1]["seconds"]):
         if "computed" in record:
             lines.append(f"  {rule:<16} " + " ".join(f"{cell:>10}" for cell in _cells(record)))
-    lines += ["", f"Pairs    {results / 'meta.csv'}", f"Clips    {results / 'clips'}/"]
+    if account.get("pilot"):
+        lines += ["", *pilot.text(account["pilot"])]
+    pairs = f"{results / 'meta.csv'}  (selection {account.get('selection', 'unknown')})"
+    lines += ["", f"Pairs    {pairs}", f"Clips    {results / 'clips'}/"]
     lines += [f"Rejects  {results / 'rejects.csv'}", f"Tables   {results / 'tables'}/"]
     return "\n".join([*lines, f"Account  {results / 'run.json'}", ""])
 

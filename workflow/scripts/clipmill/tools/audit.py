@@ -84,7 +84,7 @@ class Audit:
     def written(self, folders: set[Path]) -> list[Path]:
         """Every table, JSON file and part of the memo, those of which only the sum is left included."""
         found = {self.results / name for name in EXPECTED if name != "run.json"}
-        for folder in (*folders, self.results / "plan", self.results / "memo" / "list_videos"):
+        for folder in (*folders, self.results / "plan", self.results / "memo/list_videos", self.results / "history"):
             names = [path for path in folder.rglob("*") if path.is_file()]
             sums = [path for path in names if path.name.startswith(".") and path.suffix == ".sum"]
             found |= {path for path in names if path.suffix in (".csv", ".json", ".parquet")}
@@ -138,9 +138,11 @@ class Audit:
             if row["path"] not in self.vouched:
                 yield Finding(self.results / "meta.csv", f"names a file that nothing vouches for: {row['path']}")
         left = {path for path in tidy.orphans(self.results, memo=False) if path.is_file()}
+        waiting = tidy.not_drawn(self.results)
         yield from (Finding(path, "belongs to no row", LEFT_OVER) for path in sorted(left))
         for path in sorted([*(self.results / "clips").rglob("*"), *(self.results / "frames").rglob("*.*")]):
             named = str(path.relative_to(self.results)) in self.vouched
+            named |= path.stem.partition("-")[0] in waiting
             if path.is_file() and path.suffix != ".tmp" and not named and not left & {path, *path.parents}:
                 yield Finding(path, "is none of our files: move it elsewhere", LEFT_OVER)
 

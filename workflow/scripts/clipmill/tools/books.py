@@ -9,9 +9,9 @@ from pathlib import Path
 
 from clipmill.engine import tables
 from clipmill.engine.shown import printable
-from clipmill.release import summary
+from clipmill.release import selection, summary
 
-TABLES = summary.TABLES | {"rejects": "rejects.csv"}
+TABLES = summary.TABLES | {"rejects": "rejects.csv", "sample": selection.SAMPLE}
 LINEAGE = ("video_id", "relpath", "start", "end")
 """Columns that a pair has from its clip."""
 DAMAGED, LEFT_OVER = "damaged or lost", "left over"
@@ -62,7 +62,10 @@ def unsorted(table: Path) -> Iterator[Finding]:
 
 
 def balance(results: Path) -> Iterator[Finding]:
-    """Every id that is lost, there twice or from nowhere, by one pass over all (sorted) tables."""
+    """Every id that is lost, there twice or from nowhere, by one pass over all (sorted) tables.
+
+    With a sample, the listing holds the files that were drawn of tables/sample.csv, and no others.
+    """
     streams = [_tagged(results / path, name) for name, path in TABLES.items()]
     every = heapq.merge(*streams, key=lambda entry: entry[0])
     for identity, group in groupby(every, key=lambda entry: entry[0]):
@@ -70,6 +73,8 @@ def balance(results: Path) -> Iterator[Finding]:
         for _, name, row in group:
             rows.setdefault(name, []).append(row)
         stages = Counter(row["stage"] for row in rows.pop("rejects", []))
+        if (drawn := rows.pop("sample", None)) and (drawn[0]["drawn"] == "1") != ("files" in rows):
+            yield Finding(results / TABLES["files"], f"does not hold what tables/sample.csv says is drawn: {identity}")
         for name, why in (_faults_of_clip if "-" in identity else _faults_of_file)(set(rows), stages):
             yield Finding(results / TABLES[name], f"{why}: {identity}")
         if {"pairs", "clips"} <= rows.keys():

@@ -10,7 +10,7 @@ from clipmill.clips.thresholds import failure
 from clipmill.engine import tables
 from clipmill.engine.memo import Memo
 from clipmill.plan.pipeline import PHASES, Pipeline, script_of
-from clipmill.videos import sources
+from clipmill.videos import sample, sources
 
 TEXT = ("captions.clean_captions", "captions.score_match")
 """Rules whose results depend on the text of a caption."""
@@ -46,11 +46,23 @@ class Forecast:
         for relpath in sources.files(videos, self.results):
             seen.add(relpath)
             row = {"id": self.identity(root / relpath, known.get(relpath)), "path": str(root / relpath)}
+            row |= {"relpath": relpath, "bytes": known.get(relpath, {"bytes": "0"})["bytes"]}
             row["kind"] = "image" if Path(relpath).suffix.lower() in sources.IMAGES else "video"
             rows.setdefault(row["id"] or relpath, row)
         if self.changes:
             self.changes["deleted"] = len(known.keys() - seen)
-        return list(rows.values())
+        return self.sampled(rows)
+
+    def sampled(self, rows: dict[str, dict]) -> list[dict]:
+        """Those of the files (by id, or by name where they have none yet) that the sample holds: exactly where all of
+        them were listed before, otherwise as many."""
+        settings = self.pipeline.config["sample"]
+        if not settings["videos"]:
+            return list(rows.values())
+        known = sample.remembered(self.results / "memo" / "list_videos" / "lengths.csv")
+        everyone = [{**row, "id": name} for name, row in rows.items()]
+        design = sample.design(everyone, **settings, lengths=lambda some: [known.get(row["id"], 0.0) for row in some])
+        return [rows[row["id"]] for row in design if row["drawn"]]
 
     def identity(self, path: Path, known: dict | None) -> str:
         """The remembered id of a file; empty where it must be read first. Counts the file in `changes`."""

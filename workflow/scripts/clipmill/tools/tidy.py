@@ -41,10 +41,13 @@ def orphans(results: Path, memo: bool) -> Iterator[Path]:
     account = json.loads(vouch.content(results / "run.json"))
     first = account["configuration"]["cut"]["when"] == "first"
     clips = {row["id"] for row in tables.read(results / ("tables/clips.csv" if first else "meta.csv"))}
-    yield from (path for path in (results / "clips").glob("[!.]*") if path.stem not in clips)
+    waiting = not_drawn(results)
+    for path in (results / "clips").glob("[!.]*"):
+        if path.stem not in clips and path.stem.partition("-")[0] not in waiting:
+            yield path
     memos = in_use(results, account, "memo")
     digests = {folder.name for folder in memos if folder.parent.name == "scan_videos"}
-    videos = {row["id"] for row in tables.read(results / "tables" / "videos.csv")}
+    videos = {row["id"] for row in tables.read(results / "tables" / "videos.csv")} | waiting
     for folder in (results / "frames").glob("*"):
         if folder.name not in digests:
             yield folder
@@ -56,6 +59,12 @@ def orphans(results: Path, memo: bool) -> Iterator[Path]:
     if memo:
         yield from (path for path in (results / "memo").glob("*/*") if path.is_dir() and path not in memos)
     yield from (path for path in results.rglob(".*.tmp") if files.is_stale(path) or path.stat().st_mtime < newest - DAY)
+
+
+def not_drawn(results: Path) -> set[str]:
+    """The ids of the files that a pilot has left out: what an earlier run made of them stays."""
+    table = results / "tables" / "sample.csv"
+    return {row["id"] for row in tables.read(table) if not row["drawn"]} if table.exists() else set()
 
 
 def in_use(results: Path, account: dict, kind: str) -> set[Path]:

@@ -1,0 +1,129 @@
+"""The selection of a run: its digest, and the short history of selections that a results folder keeps.
+
+A selection is what a trainer would get: which pairs, with which words and which pixels. `history/` in a results folder
+holds a file per selection and configuration, the last KEPT of them: of every file and clip its state, without texts and
+pixels, so that `make diff` can tell what a run has changed, and why.
+"""
+
+import hashlib
+import heapq
+import json
+import os
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from clipmill.engine import tables, vouch
+from clipmill.engine.files import whole
+
+PAIR, REJECT, FILE, LEFT_OUT = "pair", "reject", "file", "not in the sample"
+"""The states of a record: a pair; a rejected file or clip; a file that was listed; one that a pilot left out."""
+SAMPLE = "tables/sample.csv"
+RECORD = ("id", "state", "stage", "reason", "detail", "relpath", "text", "frames")
+"""A record of the history: `text` is a digest of a pair's caption, `frames` the first half of that of its pixels, and
+`relpath` is a file's."""
+KEPT = 8
+"""Selections that a history holds: it grows with the corpus, at about 20 bytes per clip and selection."""
+ABOUT = b"clipmill"
+"""The entry of a history file's metadata: JSON of what run.json says of the run."""
+TOLD = ("finished", "selection", "counts", "configuration", "models")
+ROWS = 100_000
+"""Records that are in memory at the same time."""
+
+
+def digest(pairs: Iterable[dict]) -> str:
+    """16 hex digits over the pairs (rows with `id`, `text` and perhaps `frames_digest`, sorted by id): the same for the
+    same pairs with the same captions and pixels, in whatever format or folder they are."""
+    hasher = hashlib.blake2b(digest_size=8)
+    for row in pairs:
+        hasher.update(f"{row['id']}\0{of_text(row['text'])}\0{row.get('frames_digest') or ''}\n".encode())
+    return hasher.hexdigest()
+
+
+def of_text(text: str) -> str:
+    """16 hex digits for a caption."""
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).hexdigest()
+
+
+def records(results: Path) -> Iterator[dict]:
+    """A record per file and clip of a finished run, sorted by id."""
+    streams = [
+        map(of_pair, tables.read(results / "meta.csv")),
+        map(of_reject, filter(is_told, tables.read(results / "rejects.csv"))),
+        (of_file(row, FILE) for row in tables.read(results / "tables/listing.csv")),
+    ]
+    if (results / SAMPLE).exists():
+        left_out = (row for row in tables.read(results / SAMPLE) if not row["drawn"])
+        streams.append(of_file(row, LEFT_OUT) for row in left_out)
+    return heapq.merge(*streams, key=lambda record: record["id"])
+
+
+def of_pair(row: dict) -> dict:
+    """The record of a row of meta.csv, or of another table of pairs."""
+    told = {"text": of_text(row.get("text") or ""), "frames": (row.get("frames_digest") or "")[:16]}
+    return {"id": row["id"], "state": PAIR, "relpath": row.get("relpath") or "", **told}
+
+
+def is_told(row: dict) -> bool:
+    """Whether a reject says why its id is no pair: not that of a file that has no id, nor of another copy of one."""
+    return row["id"] != "" and row["reason"] != "duplicate"
+
+
+def of_reject(row: dict) -> dict:
+    """The record of a row of rejects.csv."""
+    return {"state": REJECT, **{name: row[name] for name in ("id", "relpath", "stage", "reason", "detail")}}
+
+
+def of_file(row: dict, state: str) -> dict:
+    """The record of a file."""
+    return {"id": row["id"], "state": state, "relpath": row["relpath"]}
+
+
+def history(results: Path) -> list[Path]:
+    """The selections that a results folder keeps, oldest first."""
+    return sorted((results / "history").glob("[0-9]*.parquet"))
+
+
+def about(path: Path) -> dict:
+    """What run.json said of the run of a history file. Raises vouch.Damaged where it is not as it was written."""
+    vouch.check_named(path)
+    return json.loads(pq.read_metadata(path).metadata[ABOUT])
+
+
+def keep(results: Path, account: dict) -> None:
+    """Add a finished run to the history, if its selection or configuration is another one than that of the last."""
+    told, kept = {name: account[name] for name in TOLD}, history(results)
+    if kept and _same(kept[-1], told):
+        return
+    number = int(kept[-1].name[:5]) + 1 if kept else 0
+    schema = pa.schema([(name, pa.string()) for name in RECORD], metadata={ABOUT: json.dumps(told).encode()})
+    every, new = records(results), results / "history" / "new.parquet"
+    with whole(new, "wb") as file, pq.ParquetWriter(file, schema, compression="zstd") as out:
+        for part in iter(lambda: list(islice(every, ROWS)), []):
+            out.write_table(pa.table([[_kept(row, name) for row in part] for name in RECORD], schema=schema))
+    # Its own digest stands in its name, as in that of a part of the memo, so that a damaged one is known.
+    new.replace(new.with_name(f"{number:05d}-{account['selection']}_{vouch.digest(new)}.parquet"))
+    for path in kept[: max(0, len(kept) + 1 - KEPT)]:
+        os.unlink(path)
+
+
+def _kept(row: dict, name: str) -> str:
+    """A value of a record as the history holds it: a file's name once, not with each of its clips."""
+    return "" if name == "relpath" and "-" in row["id"] else row.get(name, "")
+
+
+def _same(path: Path, told: dict) -> bool:
+    try:
+        return {**about(path), "finished": ""} == json.loads(json.dumps({**told, "finished": ""}))
+    except vouch.Damaged:
+        return False
+
+
+def recalled(path: Path) -> Iterator[dict]:
+    """The records of a history file, in bounded memory. Raises vouch.Damaged where it is not as it was written."""
+    vouch.check_named(path)
+    for part in pq.ParquetFile(path).iter_batches(ROWS):
+        yield from part.to_pylist()
