@@ -7,11 +7,12 @@ MAKEFLAGS += --no-print-directory
 VIDEOS ?= sample/videos
 RESULTS ?=
 META ?=
+OUT ?=
 CORES ?= all
 PYTHON ?= python3.11 python3.12 python3.13 python3 python
 ARGS ?=
 
-export VIDEOS RESULTS META
+export VIDEOS RESULTS META OUT
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 # The sample reel goes to results/demo, other footage to results/<its name>.
@@ -21,7 +22,9 @@ quote = quote() { local text="$${1//\\/\\\\}"; printf ' "%s" ' "$${text//\"/\\\"
 snakemake = $(quote); $(results); \
 	snakemake --cores $(CORES) --configfile config/demo.yaml --config videos="$$(quote "$$VIDEOS")" results="$$(quote "$$results")"
 
-.PHONY: help env reel demo test test-slow chaos test-faults test-all lint dag pictures plan tidy audit rebuild sheet bench bench-gpu lock slurm-up slurm-down
+draw = PYTHONPATH=workflow/scripts python -m clipmill.tools.graph --out
+
+.PHONY: help env reel demo test test-slow chaos test-faults test-all lint dag report release pictures plan tidy audit rebuild sheet bench bench-gpu lock slurm-up slurm-down
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -53,8 +56,16 @@ lint: env ## check style: ruff, snakefmt, snakemake --lint
 	@snakefmt --check --line-length 120 workflow
 	@snakemake --lint --configfile config/demo.yaml
 
-dag: demo ## draw the rules of a finished run into docs/rulegraph.svg (needs graphviz's dot)
-	@$(snakemake) --quiet all --rulegraph | dot -Tsvg > docs/.rulegraph.tmp && mv docs/.rulegraph.tmp docs/rulegraph.svg
+dag: demo ## draw rules (docs/rulegraph.svg) and jobs (dag.svg in the results) of a run, in colours; Mermaid without graphviz
+	@$(snakemake) --quiet all --rulegraph release 2>/dev/null | $(draw) docs/rulegraph.svg
+	@$(snakemake) --quiet all --dag 2>/dev/null | $(draw) "$$results/dag.svg"
+
+report: demo ## put figures and tables of a run into report.zip, Snakemake's report; OUT=file
+	@$(snakemake) --quiet all --report "$${OUT:-report.zip}" && echo "$${OUT:-report.zip}: unpack it and open report/report.html"
+
+release: demo ## write the data set of a run to release/ in its results: WebDataset, Parquet, Hugging Face, CSV
+	@$(snakemake) $(ARGS) release
+	@$(results); echo "Release: $$results/release/ (README.md is its card)"
 
 pictures: dag ## draw the README's pictures from the finished demo
 	@$(results); python demo/pictures.py "$$results" docs/demo.jpg

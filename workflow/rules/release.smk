@@ -52,7 +52,7 @@ rule draw_figures:
             labels={"figure": "what was left out, and why"},
         ),
         report(
-            "<results>/report/figures/rejects.csv",
+            "<results>/report/figures/rejects.html",
             caption="../report/rejects.rst",
             category="1 Funnel",
             labels={"figure": "what was left out, as a table"},
@@ -64,7 +64,7 @@ rule draw_figures:
             labels={"figure": "all clips, the pairs, the thresholds"},
         ),
         report(
-            "<results>/report/figures/thresholds.csv",
+            "<results>/report/figures/thresholds.html",
             caption="../report/scores.rst",
             category="2 Scores",
             labels={"figure": "the thresholds, as a table"},
@@ -76,7 +76,7 @@ rule draw_figures:
             labels={"figure": "lengths and sizes"},
         ),
         report(
-            "<results>/report/figures/models.csv",
+            "<results>/report/figures/models.html",
             caption="../report/models.rst",
             category="4 Models",
             labels={"figure": "weights and their digests"},

@@ -22,11 +22,13 @@ from clipmill.plan.pipeline import FORMATS, PHASES, Pipeline
 GATHERED = {
     "videos": ("tables/videos.csv", "tables/clips.csv", "work/rejects/videos.csv"),
     "clips": ("tables/scores.csv", "tables/selected.csv", "work/rejects/clips.csv"),
-    "captions": ("tables/captions.csv", "meta.csv", "rejects.csv"),
+    "captions": ("tables/captions.csv", "meta.csv", "rejects.html"),
 }
 """What the gather of each phase writes."""
-FIGURES = (*(f"{name}.svg" for name in ("funnel", "rejects", "scores", "lengths")), "rejects.csv", "thresholds.csv",
-           "models.csv")  # fmt: skip
+FIGURES = (
+    *(f"{name}.svg" for name in ("funnel", "rejects", "scores", "lengths")),
+    *(f"{name}.html" for name in ("rejects", "thresholds", "models")),
+)
 """What draw_figures writes."""
 FIRST = {
     "tables/listing.csv": "plan/videos/manifest.csv",

@@ -4,6 +4,7 @@ The same tables give the same bytes (with one version of matplotlib): no date, n
 """
 
 import io
+from html import escape
 from pathlib import Path
 
 import matplotlib
@@ -17,6 +18,7 @@ from clipmill.engine import files, tables, vouch
 from clipmill.engine.shown import shown
 
 ALL, KEPT, LIMIT = "#b9c0c8", "#1f77b4", "#d62728"
+STYLE = "body{font:14px sans-serif} td{padding:.3em .8em;border-bottom:1px solid #ddd} tr:first-child{font-weight:bold}"
 BINS = 50
 REASONS = 15
 """Reasons that are drawn; the others are one bar."""
@@ -37,11 +39,19 @@ def write(results: Path, account: dict, folder: Path) -> None:
     save(bars("rejects", reasons(account["rejects"])), folder / "rejects.svg")
     save(scores(results, account["configuration"]["select"]), folder / "scores.svg")
     save(lengths(results / "meta.csv"), folder / "lengths.svg")
-    tables.write(folder / "rejects.csv", ("stage", "reason", "rows"), account["rejects"])
+    page(("stage", "reason", "rows"), account["rejects"], folder / "rejects.html")
     rows = [{"column": name, **{key: tables.number(value) for key, value in limits[name].items()}} for name in limits]
-    tables.write(folder / "thresholds.csv", ("column", "min", "max"), rows)
+    page(("column", "min", "max"), rows, folder / "thresholds.html")
     models = [model for block in account["models"].values() for model in block]
-    tables.write(folder / "models.csv", ("key", "source", "sha256"), models)
+    page(("key", "source", "sha256"), models, folder / "models.html")
+
+
+def page(names: tuple[str, ...], rows: list[dict], path: Path) -> None:
+    """Write a small table as a page: Snakemake's report shows no CSV."""
+    lines = [names, *([row.get(name, "") for name in names] for row in rows)]
+    body = "\n".join(f"<tr>{''.join(f'<td>{escape(shown(str(cell)))}</td>' for cell in line)}</tr>" for line in lines)
+    with files.whole(path) as file:
+        file.write(f'<!doctype html>\n<meta charset="utf-8">\n<style>{STYLE}</style>\n<table>\n{body}\n</table>\n')
 
 
 def save(figure: Figure, path: Path) -> None:
