@@ -57,14 +57,14 @@ lint: env ## check style: ruff, snakefmt, snakemake --lint
 	@snakemake --lint --configfile config/demo.yaml
 
 dag: demo ## draw rules (docs/rulegraph.svg) and jobs (dag.svg in the results) of a run, in colours; Mermaid without graphviz
-	@$(snakemake) --quiet all --rulegraph release 2>/dev/null | $(draw) docs/rulegraph.svg
-	@$(snakemake) --quiet all --dag 2>/dev/null | $(draw) "$$results/dag.svg"
+	@$(snakemake) --quiet all --rulegraph dot release | $(draw) docs/rulegraph.svg
+	@$(snakemake) --quiet all --dag dot | $(draw) "$$results/dag.svg"
 
 report: demo ## put figures and tables of a run into report.zip, Snakemake's report; OUT=file
 	@$(snakemake) --quiet all --report "$${OUT:-report.zip}" && echo "$${OUT:-report.zip}: unpack it and open report/report.html"
 
 release: demo ## write the data set of a run to release/ in its results: WebDataset, Parquet, Hugging Face, CSV
-	@$(snakemake) $(ARGS) release
+	@$(snakemake) --rerun-incomplete $(ARGS) -- release
 	@$(results); echo "Release: $$results/release/ (README.md is its card)"
 
 pictures: dag ## draw the README's pictures from the finished demo
