@@ -6,7 +6,7 @@ import shlex
 
 import pytest
 from clipmill.plan import config
-from clipmill.plan.pipeline import PHASES, Pipeline, in_turn, script_of
+from clipmill.plan.pipeline import FORMATS, PHASES, Pipeline, in_turn, script_of
 from mill import ROOT
 
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
@@ -33,7 +33,7 @@ def values(properties: dict, path=()):
         else:
             kinds = node["type"] if isinstance(node["type"], list) else [node["type"]]
             value = other.get(kinds[0], lambda old: "another")(node["default"])
-            value = {"array": [0.25], "url": "http://host/v1", "head_sha256": "0" * 64}.get(name, value)
+            value = {"rename": {"id": "key"}, "url": "http://host/v1", "head_sha256": "0" * 64}.get(name, value)
             yield (*path, name), [0.25] if kinds == ["array"] else value, node.get("speed")
 
 
@@ -47,7 +47,7 @@ CONCERNS = {
     "score.aesthetic": {"clips.score_aesthetic"}, "score.flow": {"clips.score_flow"}, "score.ocr": {"clips.score_ocr"},
     "select": set(), "caption": {"captions.caption_clips"}, "clean": {"captions.clean_captions"},
     "refine": {"captions.clean_captions"}, "match": {"captions.score_match"}, "camera": {"captions.label_camera"},
-    "cut.when": set(), "cut": {"captions.cut_clips"},
+    "cut.when": set(), "cut": {"captions.cut_clips"}, "release": set(),
 }  # fmt: skip
 """Which rules forget what they remember where a key under this one changes; the longest name counts."""
 
@@ -91,6 +91,7 @@ def running(mill: Pipeline) -> dict[str, object]:
         if rule.enabled
     }
     plans = {f"plan_{phase}": mill.plan(phase) for phase in PHASES}
+    plans |= {f"release_{name}": mill.release(name) for name in (*FORMATS, "card")}
     return (
         rules | plans | {"fetch_models": (mill.models(), mill.config["models"]), "list_videos": mill.config["videos"]}
     )

@@ -46,7 +46,7 @@ class Delivery:
         own = [self.row(name) for name in (*texts, *(f"figures/{name}" for name in FIGURES))]
         self.write_sums([*written, *own])
         self.check([*written, *own])
-        writer.remove_tables(out.parent)
+        writer.remove_tables(self.results / "work" / "release" / "card")
         tables.write(out, writer.FILES, [*own, self.row(SUMS)])
 
     def remove_formats(self) -> None:

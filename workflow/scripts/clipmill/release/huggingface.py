@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import yaml
 
@@ -25,58 +24,57 @@ class HuggingFace(Writer):
     reserved = ("file_name", "video", "image")
 
     def write(self, found: Iterator[Pair]) -> None:
-        open_tables: dict[Path, TypedTable] = {}
+        open_tables: dict[str, TypedTable] = {}
+        self.made: set[str] = set()
         for (pair, _), digest in self.in_threads(self.place, self.states(found)):
-            folder = self.split_folder(pair.kind, pair.split)
-            self.sums[self.file(pair).relative_to(self.folder).as_posix()] = digest
-            name = self.file(pair).relative_to(folder).as_posix()
-            self.table(open_tables, folder).add(pair.row, file_name=name)
+            split, name = self.place_of(pair)
+            self.sums[f"{split}/{name}"] = digest
+            self.table(open_tables, split).add(pair.row, file_name=name)
         if not open_tables:
-            self.table(open_tables, self.split_folder("videos", TRAIN))
+            self.table(open_tables, f"videos/data/{TRAIN}")
         for table in open_tables.values():
             table.close()
-        for kind in {folder.parts[-3] for folder in open_tables}:
-            splits = sorted(folder.name for folder in open_tables if folder.parts[-3] == kind)
+        for kind in {split.partition("/")[0] for split in open_tables}:
+            splits = sorted(split.rpartition("/")[2] for split in open_tables if split.startswith(f"{kind}/"))
             (self.folder / kind / "README.md").write_text(readme(splits), encoding="utf-8")
 
-    def split_folder(self, kind: str, split: str) -> Path:
-        """The folder of a split, with its table."""
-        return self.folder / kind / "data" / split
+    def place_of(self, pair: Pair) -> tuple[str, str]:
+        """(folder of the split, name of the clip in it); plain text, since paths would take longer than the copying."""
+        name = f"{pair.bucket}/{pair.name}" if pair.bucket else pair.name
+        return f"{pair.kind}/data/{pair.split}", name
 
-    def file(self, pair: Pair) -> Path:
-        """Where a clip lies."""
-        return self.split_folder(pair.kind, pair.split) / pair.bucket / pair.name
-
-    def table(self, open_tables: dict[Path, TypedTable], folder: Path) -> TypedTable:
+    def table(self, open_tables: dict[str, TypedTable], split: str) -> TypedTable:
         """The table of a split, opened when it is first asked for. `datasets` would guess types in a CSV."""
-        if folder not in open_tables:
-            folder.mkdir(parents=True, exist_ok=True)
-            open_tables[folder] = TypedTable(folder / TABLE, self.columns, ("file_name",))
-        return open_tables[folder]
+        if split not in open_tables:
+            (self.folder / split).mkdir(parents=True, exist_ok=True)
+            open_tables[split] = TypedTable(self.folder / split / TABLE, self.columns, ("file_name",))
+        return open_tables[split]
 
     def place(self, work: tuple[Pair, str]) -> str:
         """Copy or link a clip; returns its SHA-256."""
         pair, state = work
-        target, source = self.file(pair), self.results / pair.row["path"]
-        target.parent.mkdir(parents=True, exist_ok=True)
+        target, source = "/".join([str(self.folder), *self.place_of(pair)]), pair.row["path"]
+        if (folder := target.rpartition("/")[0]) not in self.made:
+            os.makedirs(folder, exist_ok=True)
+            self.made.add(folder)
         if self.options["link"] == "copy":
             with open(target, "wb", buffering=0) as file:
-                return self.clips.sha256(pair.row["path"], state, file)
-        digest = self.clips.sha256(pair.row["path"], state)
+                return self.clips.sha256(source, state, file)
+        digest = self.clips.sha256(source, state)
         if self.options["link"] == "hardlink":
-            os.link(source, target)
+            os.link(self.results / source, target)
         else:
-            final = self.target / target.relative_to(self.folder)
-            target.symlink_to(os.path.relpath(source.resolve(), final.parent.resolve()))
+            final = self.target.joinpath(*self.place_of(pair)).parent
+            os.symlink(os.path.relpath((self.results / source).resolve(), final.resolve()), target)
         return digest
 
     def held(self) -> Iterator[str]:
         for table in self.folder.glob(f"*/data/*/{TABLE}"):
             ids = typed_table.read(table, self.columns.names["id"])
-            rows = 0
+            rows, folder = 0, str(table.parent)
             for id, name in zip(ids, typed_table.read(table, "file_name"), strict=True):
                 rows += 1
-                if os.path.lexists(table.parent / name):
+                if os.path.lexists(f"{folder}/{name}"):
                     yield id
             there = sum(len(names) for _, _, names in os.walk(table.parent)) - 1
             yield from ["a file without a row"] * (there - rows)

@@ -1,6 +1,7 @@
 """The clips of a finished run, each checked against its sum while it is read."""
 
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,17 +37,17 @@ class VouchedClips:
     def chunks(self, path: str, state: str) -> Iterator[bytes]:
         """The content of a clip. Its end is followed by DamagedClip where it is not as recorded."""
         known, size, _ = state.split()
-        found, count = vouch.hasher(), 0
+        found, left = vouch.hasher(), int(size)
         try:
             with open(self.results / path, "rb", buffering=0) as file:
-                while chunk := file.read(CHUNK):
+                if (there := os.fstat(file.fileno()).st_size) != left:
+                    raise self.damaged(path, f"is damaged ({there} bytes in place of {size})")
+                while left and (chunk := file.read(min(left, CHUNK))):
                     found.update(chunk)
-                    count += len(chunk)
+                    left -= len(chunk)
                     yield chunk
         except OSError as error:
             raise self.damaged(path, f"cannot be read ({error.strerror})") from error
-        if count != int(size):
-            raise self.damaged(path, f"is damaged ({count} bytes in place of {size})")
         if found.hexdigest() != known:
             raise self.damaged(path, vouch.CHANGED)
 

@@ -14,6 +14,8 @@ from clipmill.release.writer import Writer
 MEGABYTE = 1_000_000
 IN_MEMORY = 8 * MEGABYTE
 """Largest clip that is read before its turn; a longer one is read while it is written."""
+SMALL = 1 << 16
+"""A member that is smaller is written at once."""
 LARGEST = 8 << 30
 """Bytes of a member that a USTAR header can say."""
 BLOCK, RECORD = tarfile.BLOCKSIZE, tarfile.RECORDSIZE
@@ -40,14 +42,18 @@ class Shard:
         self.path, self.samples = path, 0
         self.file = Hashed(path)
 
-    def add(self, name: str, size: int, chunks) -> None:
+    def add(self, name: str, size: int, content: bytes | Iterator[bytes]) -> None:
         """Add a member of `size` bytes."""
         info = tarfile.TarInfo(name)
         info.size, info.mode = size, 0o444
-        self.file.write(info.tobuf(tarfile.USTAR_FORMAT))
-        for chunk in chunks:
+        head, end = info.tobuf(tarfile.USTAR_FORMAT), b"\0" * (-size % BLOCK)
+        if size < SMALL:
+            self.file.write(b"".join([head, *([content] if isinstance(content, bytes) else content), end]))
+            return
+        self.file.write(head)
+        for chunk in [content] if isinstance(content, bytes) else content:
             self.file.write(chunk)
-        self.file.write(b"\0" * (-size % BLOCK))
+        self.file.write(end)
 
     def close(self) -> dict:
         """End the file; returns what the index says of it."""
@@ -96,8 +102,8 @@ class WebDataset(Writer):
             self.numbers[part] += 1
         id, _, suffix = pair.name.partition(".")
         for ending, content in self.texts(pair):
-            shard.add(f"{id}.{ending}", len(content), [content])
-        shard.add(f"{id}.{suffix}", size, self.clips.chunks(path, state) if clip is None else [clip])
+            shard.add(f"{id}.{ending}", len(content), content)
+        shard.add(f"{id}.{suffix}", size, self.clips.chunks(path, state) if clip is None else clip)
         shard.samples += 1
 
     def texts(self, pair: Pair) -> Iterator[tuple[str, bytes]]:
@@ -120,8 +126,8 @@ class WebDataset(Writer):
 
 
 def members(file) -> Iterator[str]:
-    """The names of a tar file's members: only headers are read."""
+    """The names of a tar file's members: only headers are read, of which the first 100 bytes are the name, and 11 octal
+    digits from the 124th on the size."""
     while (header := file.read(BLOCK)).strip(b"\0"):
-        info = tarfile.TarInfo.frombuf(header, "utf-8", "strict")
-        yield info.name
-        file.seek(-(-info.size // BLOCK) * BLOCK, io.SEEK_CUR)
+        yield header[:100].rstrip(b"\0").decode()
+        file.seek(-(-int(header[124:135], 8) // BLOCK) * BLOCK, io.SEEK_CUR)

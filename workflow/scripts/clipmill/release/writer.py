@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -58,7 +59,7 @@ class Writer:
             held.add(id)
         if asked != held:
             raise tables.TableError(f"{self.name} holds {held.count} pairs of the {asked.count} of {self.meta}")
-        remove_tables(out.parent)
+        remove_tables(self.folder.parent)
         self.target.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(self.target, ignore_errors=True)
         self.folder.rename(self.target)
@@ -109,11 +110,16 @@ def remove_tables(folder: Path) -> None:
 
 def sums(folder: Path, known: dict[str, str]) -> Iterator[dict]:
     """A row per file of a folder of the release, sorted; `known`: SHA-256 by path from the folder."""
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        size, changed = files.size_and_time(path)
-        digest = known.get(path.relative_to(folder).as_posix()) or files.sha256(path)
-        name = path.relative_to(folder.parent).as_posix()
-        yield {"file": name, "bytes": size, "mtime": changed, "sha256": digest}
+    for name in sorted(os.path.join(place, name) for place, _, names in os.walk(folder) for name in names):
+        below = name[len(str(folder)) + 1 :]
+        status = os.stat(name)
+        digest = known.get(below) or files.sha256(Path(name))
+        yield {
+            "file": f"{folder.name}/{below}",
+            "bytes": status.st_size,
+            "mtime": status.st_mtime_ns,
+            "sha256": digest,
+        }
 
 
 def main(kind: type[Writer], doc: str) -> None:
