@@ -1,5 +1,6 @@
 """A finished results folder without a run: pairs as the engine's own writers leave them, for tests of what reads it."""
 
+import hashlib
 import json
 import random
 from pathlib import Path
@@ -8,6 +9,11 @@ from clipmill.engine import files, tables, vouch
 from clipmill.plan import config
 from clipmill.plan.damage import FIGURES
 from clipmill.release import figures
+from clipmill.release.delivery import Delivery
+from clipmill.release.huggingface import HuggingFace
+from clipmill.release.parquet import Parquet
+from clipmill.release.reference_csv import ReferenceCsv
+from clipmill.release.webdataset import WebDataset
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
@@ -92,3 +98,39 @@ def draw(results: Path) -> None:
 def drawn(results: Path) -> None:
     """The figures as a run draws them."""
     figures.write(results, json.loads(vouch.content(results / "run.json")), results / "report" / "figures")
+
+
+SPLITS = {"validation": 0.2, "test": 0.2, "seed": 1}
+HOSTILE = ["two\nlines\r\nand\ttabs", 'a "quoted" caption, with comma', "emoji \U0001f3ac \u202e and é", "x" * 10_000,
+           "=1+1", "NA", "null", "", "007", "<script>alert(1)</script>", "\\N", "  blanks  "]  # fmt: skip
+KINDS = (WebDataset, Parquet, HuggingFace, ReferenceCsv)
+
+
+def released(results: Path, *kinds, threads: int = 2, **change) -> Path:
+    """The release of a results folder, written by these formats (all, if none) and completed."""
+    kinds = kinds or KINDS
+    chosen = options(results, formats=[kind.name for kind in kinds], **change)
+    written = [results / "work" / "release" / kind.name / "x.csv" for kind in kinds]
+    for kind, out in zip(kinds, written, strict=True):
+        kind(results, results / "work/captions.cut_clips/digest", chosen, threads).run(out)
+    draw(results)
+    Delivery(results, chosen).write(written, results / "work" / "release" / "card" / "x.csv")
+    return results / "release"
+
+
+def everything(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def rows_of_a_run() -> list[dict]:
+    """Pairs with captions of every kind, two images, and a column that came from somebody's list."""
+    rows = [
+        pair(number, HOSTILE[number % len(HOSTILE)], ".png" if number in (4, 20) else ".mp4", label="007")
+        for number in range(30)
+    ]
+    rows[3]["label"] = "1.10, or\nmore"
+    return rows

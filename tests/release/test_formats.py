@@ -16,49 +16,12 @@ from clipmill.engine import tables, vouch
 from clipmill.plan import pipeline
 from clipmill.release import pairs, writer
 from clipmill.release.columns import WHOLE
-from clipmill.release.delivery import Delivery
 from clipmill.release.huggingface import HuggingFace
 from clipmill.release.parquet import Parquet
 from clipmill.release.reference_csv import ReferenceCsv
 from clipmill.release.vouched_clips import DamagedClip
 from clipmill.release.webdataset import WebDataset
-
-HOSTILE = ["two\nlines\r\nand\ttabs", 'a "quoted" caption, with comma', "emoji \U0001f3ac \u202e and é", "x" * 10_000,
-           "=1+1", "NA", "null", "", "007", "<script>alert(1)</script>", "\\N", "  blanks  "]  # fmt: skip
-KINDS = (WebDataset, Parquet, HuggingFace, ReferenceCsv)
-
-
-def released(results: Path, *kinds, threads: int = 2, **options) -> Path:
-    """The release of a results folder, written by these formats (all, if none) and completed."""
-    kinds = kinds or KINDS
-    options = finished_run.options(results, formats=[kind.name for kind in kinds], **options)
-    written = [results / "work" / "release" / kind.name / "x.csv" for kind in kinds]
-    for kind, out in zip(kinds, written, strict=True):
-        kind(results, results / "work/captions.cut_clips/digest", options, threads).run(out)
-    finished_run.draw(results)
-    Delivery(results, options).write(written, results / "work" / "release" / "card" / "x.csv")
-    return results / "release"
-
-
-def everything(folder: Path) -> dict[str, str]:
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
-def rows_of_a_run() -> list[dict]:
-    """Pairs with captions of every kind, two images, and a column that came from somebody's list."""
-    rows = [
-        finished_run.pair(number, HOSTILE[number % len(HOSTILE)], ".png" if number in (4, 20) else ".mp4", label="007")
-        for number in range(30)
-    ]
-    rows[3]["label"] = "1.10, or\nmore"
-    return rows
-
-
-SPLITS = {"validation": 0.2, "test": 0.2, "seed": 1}
+from finished_run import KINDS, SPLITS, everything, released, rows_of_a_run
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from clipmill.plan.pipeline import FORMATS, PHASES, Pipeline
 GATHERED = {
     "videos": ("tables/videos.csv", "tables/clips.csv", "work/rejects/videos.csv"),
     "clips": ("tables/scores.csv", "tables/selected.csv", "work/rejects/clips.csv"),
-    "captions": ("tables/captions.csv", "meta.csv", "rejects.html"),
+    "captions": ("tables/captions.csv", "meta.csv", "rejects.csv"),
 }
 """What the gather of each phase writes."""
 FIGURES = (

@@ -39,9 +39,7 @@ def main() -> None:
 def orphans(results: Path, memo: bool) -> Iterator[Path]:
     """Clips of no pair, frames of videos that are gone, work of former settings, temporary files of dead jobs."""
     account = json.loads(vouch.content(results / "run.json"))
-    first = account["configuration"]["cut"]["when"] == "first"
-    clips = {row["id"] for row in tables.read(results / ("tables/clips.csv" if first else "meta.csv"))}
-    yield from (path for path in (results / "clips").glob("[!.]*") if path.stem not in clips)
+    yield from strays(results, account)
     memos = in_use(results, account, "memo")
     digests = {folder.name for folder in memos if folder.parent.name == "scan_videos"}
     videos = {row["id"] for row in tables.read(results / "tables" / "videos.csv")}
@@ -56,6 +54,28 @@ def orphans(results: Path, memo: bool) -> Iterator[Path]:
     if memo:
         yield from (path for path in (results / "memo").glob("*/*") if path.is_dir() and path not in memos)
     yield from (path for path in results.rglob(".*.tmp") if files.is_stale(path) or path.stat().st_mtime < newest - DAY)
+
+
+def strays(results: Path, account: dict) -> Iterator[Path]:
+    """Files in clips/ that no table names: who reads the folder in place of meta.csv would train on them.
+
+    Where clips are cut first, those of rejects are named by tables/clips.csv, and stay.
+    """
+    if account["configuration"]["cut"]["when"] == "first":
+        clips = {row["id"] for row in tables.read(results / "tables" / "clips.csv")}
+        yield from (path for path in (results / "clips").glob("[!.]*") if path.stem not in clips)
+        return
+    names = {row["path"].rpartition("/")[2] for row in tables.read(results / "meta.csv")}
+    yield from (path for path in (results / "clips").glob("[!.]*") if path.name not in names)
+
+
+def hint(results: Path, account: dict) -> str:
+    """What a run says of such files at its end; nothing where there are none."""
+    count = sum(1 for _ in strays(results, account))
+    if not count:
+        return ""
+    files = "1 file in clips/ is" if count == 1 else f"{count:,} files in clips/ are"
+    return f"{files} of no pair: make tidy RESULTS='{results}' removes such files, ARGS=--dry-run lists them"
 
 
 def in_use(results: Path, account: dict, kind: str) -> set[Path]:
