@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -47,13 +48,10 @@ def test_a_key_of_the_release_rewrites_what_depends_on_it_and_nothing_else(relea
     mill = released.copy(tmp_path / "mill")
     before = digests(mill.results / "release")
     account = (mill.results / "run.json").read_bytes()
-    assert set(mill.run("release").jobs) <= {"release"}, "nothing is left to do"
     mill.change(release={"path_prefix": "s3://bucket/"})
     assert mill.run().idle, "a plain run leaves a release alone"
     assert mill.run("release").jobs.keys() == {"release_csv", "release_card", "release"}
-    mill.change(release={"card": {"name": "Mine"}})
-    assert mill.run("release").jobs.keys() == {"release_card", "release"}
-    mill.change(release={"splits": {"test": 1}})
+    mill.change(release={"splits": {"test": 1}, "card": {"name": "Mine"}})
     assert mill.run("release").jobs.keys() == FORMATS | {"release_card", "release"}
     assert not list((mill.results / "release").rglob("*train*"))
     mill.change(release={"splits": {"test": 0}, "card": {"name": None}, "path_prefix": None})
@@ -63,6 +61,7 @@ def test_a_key_of_the_release_rewrites_what_depends_on_it_and_nothing_else(relea
         "csv/train.csv",
         "SHA256SUMS",
         "croissant.json",
+        "release.json",
     }
     assert after.keys() == before.keys(), "the absolute paths of a CSV are those of its folder"
     assert (mill.results / "run.json").read_bytes() == account
@@ -81,7 +80,7 @@ def test_a_damaged_clip_stops_it_and_the_named_command_heals(released, tmp_path)
         failed.text
     )
     assert "Traceback" not in failed.text
-    audit = ["python", "-m", "clipmill.tools.audit", "results", "--remove"]
+    audit = [sys.executable, "-m", "clipmill.tools.audit", "results", "--remove"]
     environment = os.environ | {"PYTHONPATH": "workflow/scripts"}
     subprocess.run(audit, cwd=mill.folder, env=environment, capture_output=True)
     mill.run("release")
@@ -109,7 +108,7 @@ def test_a_release_follows_the_pairs(released, tmp_path):
     mill.run("release")
     names = {path.name for path in (mill.results / "release/huggingface").rglob("*") if path.suffix in (".mp4", ".png")}
     assert names == {Path(row["path"]).name for row in rows}
-    tidy = ["python", "-m", "clipmill.tools.tidy", "results"]
+    tidy = [sys.executable, "-m", "clipmill.tools.tidy", "results"]
     subprocess.run(tidy, cwd=mill.folder, env=os.environ | {"PYTHONPATH": "workflow/scripts"}, check=True)
     assert {path.name for path in (mill.results / "clips").iterdir()} == names
 
@@ -150,8 +149,6 @@ def test_graphs_are_drawn_in_colours_by_phase(released, graphviz, tmp_path):
     environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow/scripts")}
     if not graphviz:
         environment["PATH"] = str(Path(os.__file__).parents[2] / "bin")
-    import sys
-
     draw = [sys.executable, "-m", "clipmill.tools.graph", "--out", str(tmp_path / "rules.svg")]
     subprocess.run(draw, input=drawn.stdout, env=environment, check=True)
     suffix = ".svg" if (tmp_path / "rules.svg").exists() else ".mmd"
