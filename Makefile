@@ -11,11 +11,12 @@ A ?=
 B ?=
 N ?= 100
 CONFIG ?= config/demo.yaml
+OUT ?=
 CORES ?= all
 PYTHON ?= python3.11 python3.12 python3.13 python3 python
 ARGS ?=
 
-export VIDEOS RESULTS META A B
+export VIDEOS RESULTS META OUT A B
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 # The sample reel goes to results/demo, other footage to results/<its name>.
@@ -24,6 +25,8 @@ results = results="$${RESULTS:-results/$$([ "$$VIDEOS" = sample/videos ] && echo
 quote = quote() { local text="$${1//\\/\\\\}"; printf ' "%s" ' "$${text//\"/\\\"}"; }
 snakemake = $(quote); $(results); \
 	snakemake --cores $(CORES) --configfile $(CONFIG) --config videos="$$(quote "$$VIDEOS")" results="$$(quote "$$results")"
+
+draw = PYTHONPATH=workflow/scripts python -m clipmill.tools.graph --out
 
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
@@ -64,8 +67,16 @@ lint: env ## check style: ruff, snakefmt, snakemake --lint
 	@snakefmt --check --line-length 120 workflow
 	@snakemake --lint --configfile config/demo.yaml
 
-dag: demo ## draw the rules of a finished run into docs/rulegraph.svg (needs graphviz's dot)
-	@$(snakemake) --quiet all --rulegraph | dot -Tsvg > docs/.rulegraph.tmp && mv docs/.rulegraph.tmp docs/rulegraph.svg
+dag: demo ## draw rules (docs/rulegraph.svg) and jobs (dag.svg in the results) of a run, in colours; Mermaid without graphviz
+	@$(snakemake) --quiet all --rulegraph dot release | $(draw) docs/rulegraph.svg
+	@$(snakemake) --quiet all --dag dot | $(draw) "$$results/dag.svg"
+
+report: demo ## put figures and tables of a run into report.zip, Snakemake's report; OUT=file
+	@$(snakemake) --quiet all --report "$${OUT:-report.zip}" && echo "$${OUT:-report.zip}: unpack it and open report/report.html"
+
+release: demo ## write the data set of a run to release/ in its results: WebDataset, Parquet, Hugging Face, CSV
+	@$(snakemake) --rerun-incomplete $(ARGS) -- release
+	@$(results); echo "Release: $$results/release/ (README.md is its card)"
 
 pictures: dag ## draw the README's pictures from the finished demo
 	@$(results); python demo/pictures.py "$$results" docs/demo.jpg

@@ -142,7 +142,7 @@ VIDEOS = {
         (
             Shot("gravel", 75, 800),
             Shot("retina", 100, 900, words=(("SUNRISE", 60, 40, 64), ("window", 340, 160, 48), ("river", 90, 270, 40))),
-            Shot("brick", 100, 800, words=(("CINEMA", 60, 60, 130), ("tonight", 260, 150, 110))),
+            Shot("brick", 100, 800, words=(("CINEMA", 60, 0, 110), ("tonight", 260, 82, 78)), ball=True),
         ),
     ),
     "portrait.mp4": Video(

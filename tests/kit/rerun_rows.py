@@ -8,7 +8,7 @@ Run as a program, it renews the table of docs/reruns.md:
 import copy
 
 from clipmill.plan import config
-from clipmill.plan.pipeline import PHASES, Pipeline, script_of
+from clipmill.plan.pipeline import FORMATS, PHASES, Pipeline, script_of
 from mill import ROOT
 
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
@@ -36,7 +36,9 @@ def values(properties: dict, path=()):
         else:
             kinds = node["type"] if isinstance(node["type"], list) else [node["type"]]
             value = other.get(kinds[0], lambda old: "another")(node["default"])
-            value = {"array": [0.25], "url": "http://host/v1", "head_sha256": "0" * 64}.get(name, value)
+            value = {"array": [0.25], "rename": {"id": "key"}, "url": "http://host/v1", "head_sha256": "0" * 64}.get(
+                name, value
+            )
             value = max(value, 2 * node["minimum"]) if isinstance(value, int) and node.get("minimum") else value
             yield (*path, name), [0.25] if kinds == ["array"] else value, node.get("speed")
 
@@ -63,9 +65,11 @@ def running(mill: Pipeline) -> dict[str, object]:
         if rule.enabled
     }
     plans = {f"plan_{phase}": mill.plan(phase) for phase in PHASES}
+    releases = {f"release_{name}": mill.release(name) for name in (*FORMATS, "card")}
     return (
         rules
         | plans
+        | releases
         | {f"fetch_model {block}": (named, mill.config["models"]) for block, named in mill.models().items()}
         | {"list_videos": (mill.config["videos"], mill.config["sample"])}
     )

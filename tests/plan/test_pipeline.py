@@ -16,7 +16,7 @@ CONCERNS = {
     "score.aesthetic": {"clips.score_aesthetic"}, "score.flow": {"clips.score_flow"}, "score.ocr": {"clips.score_ocr"},
     "select": set(), "caption": {"captions.caption_clips"}, "clean": {"captions.clean_captions"},
     "refine": {"captions.clean_captions"}, "match": {"captions.score_match"}, "camera": {"captions.label_camera"},
-    "cut.when": set(), "cut": {"captions.cut_clips"},
+    "cut.when": set(), "cut": {"captions.cut_clips"}, "release": set(),
 }  # fmt: skip
 """Which rules forget what they remember where a key under this one changes; the longest name counts."""
 

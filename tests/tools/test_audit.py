@@ -188,7 +188,7 @@ def test_what_no_table_names_is_left_over(results):
     (results / "notes.txt").write_text("ours, and no concern of an audit")
     assert found(results) == [
         f"clips/{'0' * 16}-00000000.mp4 belongs to no row",
-        f"clips/{clip.stem}.jpg is none of our files: move it elsewhere",
+        f"clips/{clip.stem}.jpg belongs to no row",
     ]
     done = command(results, "--remove")
     assert "make tidy" in done.stdout

@@ -93,6 +93,13 @@ def test_text_is_counted_and_its_area_measured(demo, truth):
         assert shot["text_area"] * 0.95 <= float(row["ocr_area"]) <= shot["text_area"] * 1.4
 
 
+def test_about_a_third_of_the_clips_are_rejected_for_reasons_that_one_can_see(demo):
+    clips, pairs = (len(rows(demo, path)) for path in ("tables/clips.csv", "meta.csv"))
+    assert 0.6 < pairs / clips < 0.75
+    reasons = {row["reason"] for row in rows(demo, "rejects.csv") if "-" in row["id"]}
+    assert reasons == {"aes below 5.9", "flow below 0.1", "ocr_area above 0.02", "match below 80"}
+
+
 def test_images_are_pairs(demo):
     images = [row for row in rows(demo, "meta.csv") if not row["path"].endswith(".mp4")]
     assert len(images) == 2

@@ -111,6 +111,7 @@ USED_OTHERWISE = {
     "snakemake-executor-plugin-slurm": (ROOT / "profiles/slurm/config.yaml", "executor: slurm"),
     "accelerate": (TRANSFORMERS / "integrations/accelerate.py", "accelerate"),
     "num2words": (TRANSFORMERS / "models/smolvlm/processing_smolvlm.py", "num2words"),
+    "pygments": (ROOT / "workflow/rules/release.smk", "report("),
     "pytest-xdist": (ROOT / "Makefile", "--numprocesses"),
     "ruff": (ROOT / "Makefile", "ruff check"),
     "snakefmt": (ROOT / "Makefile", "snakefmt --check"),

@@ -52,8 +52,10 @@ onsuccess:
     account = Path(pipeline.results) / "run.json"
     if account.exists():
         from clipmill.release import summary
+        from clipmill.tools import tidy
 
-        print(summary.text(json.loads(account.read_text()), account.parent), file=sys.stderr)
+        read = json.loads(account.read_text())
+        print(summary.text(read, account.parent), tidy.hint(account.parent, read), file=sys.stderr, sep="\n")
 
 
 def resource(name, rule):

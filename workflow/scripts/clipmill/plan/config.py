@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clipmill.captions.prompts import wording
-from clipmill.plan import credentials, messages
+from clipmill.plan import credentials, messages, releases
 
 PATTERN = set("{}<>")
 NULL = {"", "~", "null", "none"}
@@ -147,6 +147,7 @@ def _contradictions(config: dict, schema: dict) -> Iterator[str]:
             f"so that pieces of a long scene would be too short"
         )
     yield from credentials.mistakes(config)
+    yield from releases.mistakes(config["release"])
     videos, results = Path(config["videos"]).resolve(), Path(config["results"]).resolve()
     if videos.suffix.lower() != ".csv" and videos.is_relative_to(results):
         yield f"videos: {config['videos']} lies in results ({config['results']}); results may lie in videos only"

@@ -7,6 +7,7 @@ make them again: what is remembered is not computed again.
 """
 
 import contextlib
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -14,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from clipmill.engine import tables, vouch, weights
-from clipmill.plan.pipeline import PHASES, Pipeline
+from clipmill.engine import files, tables, vouch, weights
+from clipmill.plan.pipeline import FORMATS, PHASES, Pipeline
 
 GATHERED = {
     "videos": ("tables/videos.csv", "tables/clips.csv", "work/rejects/videos.csv"),
@@ -23,12 +24,18 @@ GATHERED = {
     "captions": ("tables/captions.csv", "meta.csv", "rejects.csv"),
 }
 """What the gather of each phase writes."""
+FIGURES = (
+    *(f"{name}.svg" for name in ("funnel", "rejects", "scores", "lengths")),
+    *(f"{name}.html" for name in ("rejects", "thresholds", "models")),
+)
+"""What draw_figures writes."""
 FIRST = {
     "tables/listing.csv": "plan/videos/manifest.csv",
     "tables/ignored.csv": "run.json",
     "tables/sample.csv": "run.json",
     "work/rejects/list_videos.csv": "plan/videos/manifest.csv",
     "run.json": "run.json",
+    **{f"report/figures/{name}": f"report/figures/{name}" for name in FIGURES},
 }
 """The other tables, with what must be missing so that Snakemake makes them again."""
 FORGOTTEN = "it is forgotten, and what it held is computed again where it is needed"
@@ -59,6 +66,7 @@ def findings(pipeline: Pipeline) -> Iterator[Finding]:
     for path in _vouched_in(results / "models", ".json"):
         yield from _unless_whole(path, path, results / "run.json")
         yield from _of_models(results, path, Path(pipeline.config["models"]))
+    yield from _of_release(results, [pipeline.release_table(name) for name in (*FORMATS, "card")])
     for phase in PHASES:
         yield from of_phase(pipeline, phase)
         yield from _of_memos(pipeline, phase)
@@ -111,6 +119,27 @@ def _of_models(results: Path, path: Path, models: Path) -> Iterator[Finding]:
             place = Path(entry["path"])
             if place.is_relative_to(models) and place.exists() and weights.digest(place) != entry["sha256"]:
                 yield Finding(place, vouch.CHANGED, (place, path, results / "run.json"), "it is fetched again")
+
+
+def _of_release(results: Path, written: list[str]) -> Iterator[Finding]:
+    """The files of a release that are lost or another size, or that changed, by its tables of files."""
+    for table in map(Path, written):
+        if damage := next(_unless_whole(table, table), None):
+            yield damage
+            continue
+        for row in tables.read(table) if table.exists() else ():
+            path = results / "release" / row["file"]
+            if not path.exists():
+                why = "is missing"
+            elif files.size_and_time(path) == (int(row["bytes"]), int(row["mtime"])):
+                continue
+            elif files.sha256(path) == row["sha256"]:
+                os.utime(path, ns=(path.stat().st_atime_ns, int(row["mtime"])))
+                continue
+            else:
+                why = vouch.CHANGED
+            yield Finding(path, why, (table,), "the next release makes it again")
+            break
 
 
 def _of_memos(pipeline: Pipeline, phase: str) -> Iterator[Finding]:

@@ -66,6 +66,7 @@ def _allowed(error) -> str:
         "maximum": lambda: f"it must be at most {limit}",
         "minLength": lambda: "it must not be empty",
         "minItems": lambda: "the list must not be empty",
+        "uniqueItems": lambda: "the list names one twice",
         "maxItems": lambda: f"the list may hold at most {limit}",
         "pattern": lambda: f"it must look like {limit}",
     }[error.validator]()

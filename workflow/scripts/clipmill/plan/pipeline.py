@@ -14,6 +14,10 @@ from clipmill.engine.fingerprints import digest, fingerprint, without_speed
 from clipmill.videos import sources
 
 PHASES = ("videos", "clips", "captions")
+FORMATS = {"webdataset": ["shard_megabytes"], "parquet": [], "huggingface": ["link"], "csv": ["path_prefix"]}
+"""The formats of a release, each with the keys of `release` that concern it alone."""
+DIVIDED = ["columns", "rename", "splits", "buckets"]
+"""The keys that concern all of them."""
 MODEL_KEYS = ("model", "pretrained", "head", "head_sha256", "weights", "revision")
 """What fetch_model looks at: the other keys of a block change no model."""
 
@@ -155,6 +159,18 @@ class Pipeline:
         limits = [f"--{name}={value}" for name, value in self.config["shards"].items()]
         memos = [f"{script_of(name)}={self.memo(name)}" for name in self.steps(phase)]
         return {"code": fingerprint("plan"), "options": shlex.join([*limits, "--steps", *memos])}
+
+    def release(self, name: str) -> dict[str, str]:
+        """`code` and `options` (JSON) of a format of the release, or of its `card`."""
+        of_card = ["formats", "card", "path_prefix", "link"]
+        keys = [*DIVIDED, *(of_card if name == "card" else FORMATS[name])]
+        options = {key: self.config["release"][key] for key in keys} | {"numbers": list(self.config["select"])}
+        return {"code": fingerprint(f"release_{name}"), "options": json.dumps(options, ensure_ascii=False)}
+
+    def release_table(self, name: str) -> str:
+        """The table of files that a format of the release, or its card, writes. As with other tables, a changed
+        setting is a missing file."""
+        return f"{self.results}/work/release/{name}/{digest(list(self.release(name).values()))}.csv"
 
     def models(self) -> dict[str, dict | str]:
         """What fetch_model must look at, by configuration block: the keys that name models; none for embedded ones."""

@@ -39,12 +39,8 @@ def main() -> None:
 def orphans(results: Path, memo: bool) -> Iterator[Path]:
     """Clips of no pair, frames of videos that are gone, work of former settings, temporary files of dead jobs."""
     account = json.loads(vouch.content(results / "run.json"))
-    first = account["configuration"]["cut"]["when"] == "first"
-    clips = {row["id"] for row in tables.read(results / ("tables/clips.csv" if first else "meta.csv"))}
     waiting = not_drawn(results)
-    for path in (results / "clips").glob("[!.]*"):
-        if path.stem not in clips and path.stem.partition("-")[0] not in waiting:
-            yield path
+    yield from strays(results, account)
     memos = in_use(results, account, "memo")
     digests = {folder.name for folder in memos if folder.parent.name == "scan_videos"}
     videos = {row["id"] for row in tables.read(results / "tables" / "videos.csv")} | waiting
@@ -65,6 +61,30 @@ def not_drawn(results: Path) -> set[str]:
     """The ids of the files that a pilot has left out: what an earlier run made of them stays."""
     table = results / "tables" / "sample.csv"
     return {row["id"] for row in tables.read(table) if not row["drawn"]} if table.exists() else set()
+
+
+def strays(results: Path, account: dict) -> Iterator[Path]:
+    """Files in clips/ that no table names: who reads the folder in place of meta.csv would train on them.
+
+    Where clips are cut first, those of rejects are named by tables/clips.csv, and stay.
+    """
+    first, waiting = account["configuration"]["cut"]["when"] == "first", not_drawn(results)
+    if first:
+        named = {row["id"] for row in tables.read(results / "tables" / "clips.csv")}
+    else:
+        named = {row["path"].rpartition("/")[2] for row in tables.read(results / "meta.csv")}
+    for path in (results / "clips").glob("[!.]*"):
+        if (path.stem if first else path.name) not in named and path.stem.partition("-")[0] not in waiting:
+            yield path
+
+
+def hint(results: Path, account: dict) -> str:
+    """What a run says of such files at its end; nothing where there are none."""
+    count = sum(1 for _ in strays(results, account))
+    if not count:
+        return ""
+    files = "1 file in clips/ is" if count == 1 else f"{count:,} files in clips/ are"
+    return f"{files} of no pair: make tidy RESULTS='{results}' removes such files, ARGS=--dry-run lists them"
 
 
 def in_use(results: Path, account: dict, kind: str) -> set[Path]:
