@@ -20,6 +20,10 @@ def pipeline(**change) -> Pipeline:
     return Pipeline(config.check({"results": "out", **change}, SCHEMA), SCHEMA_READ)
 
 
+SPECIAL = {"rename": {"id": "key"}, "url": "http://host/v1", "head_sha256": "0" * 64}
+"""Values of keys that have a form of their own."""
+
+
 def values(properties: dict, path=()):
     """(path, another value, whether it is marked as speed only) of each key with a value."""
     other = {"boolean": lambda old: not old, "integer": lambda old: 7, "number": lambda old: 0.77}
