@@ -30,6 +30,8 @@ FIRST = {
     "work/rejects/list_videos.csv": "plan/videos/manifest.csv",
     "models.json": "run.json",
     "run.json": "run.json",
+    "report/index.html": "report/index.html",
+    "report/complete.json": "report/complete.json",
 }
 """The other tables, with what must be missing so that Snakemake makes them again."""
 FORGOTTEN = "it is forgotten, and what it held is computed again where it is needed"

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
 
-from clipmill.engine.fingerprints import digest, fingerprint, without_speed
+from clipmill.engine.fingerprints import SCRIPTS, digest, fingerprint, without_speed
 from clipmill.videos import sources
 
 PHASES = ("videos", "clips", "captions")
+AFTER_CAPTIONS = ("match",)
+"""Columns whose thresholds select_pairs applies; select_clips applies the others."""
 MODEL_KEYS = ("model", "pretrained", "head", "head_sha256", "weights", "revision", "server")
 """What fetch_models looks at: the other keys of a block change no model."""
 
@@ -48,7 +50,7 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
     captioner = "server" if caption["server"]["url"] else caption["model"]
     cut = {key: value for key, value in blocks["cut"].items() if key != "when"}
     limits = {column: limits for column, limits in blocks["select"].items() if set(limits.values()) != {None}}
-    match_limits = {"match": limits.pop("match")} if "match" in limits else {}
+    late_limits = {column: limits.pop(column) for column in AFTER_CAPTIONS if column in limits}
     scorers = {
         f"clips.score_{name}": Rule(
             blocks["score"][name] | frames, block=f"score.{name}", model=block.get("model"), enabled=block["enabled"]
@@ -75,7 +77,7 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
                 blocks["clean"] | {"refine": blocks["refine"]}, block="refine", model=refiner
             ),
             "captions.score_match": Rule(blocks["match"] | frames, block="match", model=config["match"]["model"]),
-            "captions.select_pairs": Rule(match_limits, remembers=False),
+            "captions.select_pairs": Rule(late_limits, remembers=False),
             "captions.label_camera": Rule(blocks["camera"], enabled=config["camera"]["enabled"]),
             "captions.cut_clips": Rule(cut),
         }),
@@ -95,7 +97,7 @@ class Pipeline:
     """The flow of one checked configuration. Paths hold the wildcard `{shard}`."""
 
     def __init__(self, config: dict, schema: dict):
-        self.config, self.results = config, config["results"].rstrip("/")
+        self.config, self.results, self.schema = config, config["results"].rstrip("/"), schema
         self.rules = map_rules(config, config)
         self.lasting = map_rules(config, without_speed(config, schema))
 
@@ -119,6 +121,10 @@ class Pipeline:
         """The table that a rule writes for a shard."""
         return f"{self.results}/work/{name}/{self.key(name)}/{{shard}}.csv"
 
+    def store(self) -> str:
+        """The folder of the frames that a scan stores: they depend on its code and settings, so these name it."""
+        return f"{self.results}/frames/{Path(self.memo('videos.scan_videos')).name}"
+
     def before(self, name: str) -> list[str]:
         """The tables that a rule reads."""
         return [self.table(other) for other in self.rules[name].reads]
@@ -132,8 +138,7 @@ class Pipeline:
         places = {
             "memo": self.memo(name),
             "results": self.results,
-            # The frames that a scan stores depend on its code and settings, so these name their folder.
-            "store": f"{self.results}/frames/{Path(self.memo('videos.scan_videos')).name}",
+            "store": self.store(),
             "videos": sources.root_of(self.config["videos"]),
         }
         settings = json.dumps(rule.settings | rule.finish_settings, ensure_ascii=False)
@@ -154,6 +159,35 @@ class Pipeline:
         limits = [f"--{name}={value}" for name, value in self.config["shards"].items()]
         memos = [f"{script_of(name)}={self.memo(name)}" for name in self.steps(phase)]
         return {"code": fingerprint("plan"), "options": shlex.join([*limits, "--steps", *memos])}
+
+    def report(self) -> dict[str, str]:
+        """`code` and `settings` (JSON) of the threshold page: places, thresholds, and what each column means.
+
+        `code` covers the page's own files, too: a page of another version is made again, and computes nothing.
+        """
+        known = self.schema["properties"]["select"]["properties"]
+        settings = {
+            "results": self.results,
+            "videos": str(sources.root_of(self.config["videos"])),
+            "store": self.store(),
+            "memo": self.memo("captions.caption_clips"),
+            "rules": [script_of(name) for name in self.steps("captions")],
+            "marks": self.config["marks"],
+            "select": self.config["select"],
+            "late": list(AFTER_CAPTIONS),
+            "columns": {
+                column: {"description": node["description"], "model": self.model_of(column, node.get("scorer", ""))}
+                for column, node in known.items()
+            },
+        }
+        web = sorted((SCRIPTS / "clipmill" / "report" / "web").iterdir())
+        code = digest(fingerprint("score_report"), [path.read_text(encoding="utf-8") for path in web])
+        return {"code": code, "settings": json.dumps(settings, ensure_ascii=False)}
+
+    def model_of(self, column: str, scorer: str) -> str:
+        """The model that computes a column, as the page names it; empty where none does."""
+        block = self.config["match"] if column in AFTER_CAPTIONS else self.config["score"].get(scorer, {})
+        return " ".join(block[key] for key in ("model", "pretrained") if block.get(key))
 
     def models(self) -> dict[str, dict | str]:
         """What fetch_models must look at: the keys that name models, by configuration block."""

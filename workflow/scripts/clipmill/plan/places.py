@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+from clipmill.report import marks
 from clipmill.videos import sources
 
 REMEDY = "Set `results` in the configuration or --config results=DIR"
@@ -11,6 +12,7 @@ REMEDY = "Set `results` in the configuration or --config results=DIR"
 def require(config: dict) -> None:
     """End where there is nothing to take in, or where the results cannot be written. Leaves nothing behind."""
     sources.require(config["videos"], config["results"])
+    marks.read(config["marks"])
     results = Path(config["results"])
     try:
         with tempfile.TemporaryFile(dir=nearest(results)):
