@@ -11,11 +11,13 @@ FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--hide-scr
 
 
 def chromium() -> str:
-    """The path of Chromium; installed from the system's packages where that is allowed, otherwise the test is skipped."""
+    """The path of Chromium. It is installed from the system's packages where that is allowed; otherwise the test is
+    skipped."""
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if not found and os.geteuid() == 0 and shutil.which("apt-get"):
         subprocess.run(["apt-get", "update"], capture_output=True)
-        subprocess.run(["apt-get", "install", "-y", "--no-install-recommends", "chromium", "fonts-dejavu-core"], capture_output=True)
+        install = ["apt-get", "install", "-y", "--no-install-recommends", "chromium", "fonts-dejavu-core"]
+        subprocess.run(install, capture_output=True)
         found = shutil.which("chromium")
     if not found:
         pytest.skip("needs Chromium (apt install chromium), which is not part of the product")

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from clipmill.engine import accounts, rejects
@@ -30,17 +31,16 @@ def files(listing: Path, videos: Path) -> list[dict]:
 
 
 def reasons(tables: Iterable[Path]) -> list[dict]:
-    """The rejects by stage and reason, most first within a stage: `count`, `ms`, and `examples` (file, span, detail)."""
+    """The rejects by stage and reason, most first within a stage: `count`, `ms`, `examples` (file, span, detail)."""
     parts = [clips.table(path, rejects.TABLE) for path in tables]
-    rows = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(rejects.TABLE), dtype=str)
+    rows = pd.concat(parts, ignore_index=True)
     rows["ms"] = milliseconds(rows)
     found = []
-    for (stage, reason), group in rows.groupby(["stage", "reason"], sort=True):
-        some = group.iloc[sorted(range(len(group)), key=lambda at, ids=group["id"].tolist(): clips.rank(ids[at]))[:EXAMPLES]]
-        shown = some[["id", "relpath", "start", "end", "detail"]].to_dict("records")
-        found.append(
-            {"stage": stage, "reason": reason, "count": len(group), "ms": int(group["ms"].sum()), "examples": shown}
-        )
+    for (stage, reason), group in rows.groupby(["stage", "reason"]):
+        some = group.iloc[np.unique(np.linspace(0, len(group) - 1, EXAMPLES).astype(int))]
+        examples = some[["id", "relpath", "start", "end", "detail"]].to_dict("records")
+        entry = {"stage": stage, "reason": reason, "count": len(group), "ms": int(group["ms"].sum())}
+        found.append(entry | {"examples": examples})
     return sorted(found, key=lambda entry: (entry["stage"], -entry["count"], entry["reason"]))
 
 

@@ -23,7 +23,9 @@ def read(path: str | Path | None) -> dict[str, str]:
         rows = list(tables.read(path))
         absent = {"id", "mark"} - set(tables.columns(path))
     except (OSError, ValueError) as error:
-        raise SystemExit(f"marks: {path} cannot be read: {error}. Save it on the page again, or set `marks` to null") from None
+        raise SystemExit(
+            f"marks: {path} cannot be read: {error}. Save it on the page, or set `marks` to null"
+        ) from None
     if absent:
         raise SystemExit(f"marks: {path} has no column {' or '.join(sorted(absent))}; it must be a CSV with `id,mark`")
     wrong = [(number, row) for number, row in enumerate(rows, 2) if row["mark"] not in MARKS]

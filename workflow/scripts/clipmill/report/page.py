@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from clipmill.clips.thresholds import VIDEO_ONLY
-from clipmill.engine import rejects, tables, vouch
+from clipmill.engine import tables, vouch
 from clipmill.engine.memo import Memo
 from clipmill.report import account, clips, grid, marks, meaning, strips
 from clipmill.videos import frames
@@ -26,132 +26,141 @@ SCRIPTS = ("counts.js", "charts.js", "strips.js", "panels.js", "page.js")
 BYTES = 9_500_000
 """Most bytes of the page; the pictures get what the rest leaves, MOST_PICTURES at most."""
 MOST_PICTURES = 4_500_000
-TEXT = 1_500_000
-"""Most characters of all captions together; each is shortened to its share where they are more."""
+TEXT = 20_000_000
+"""Most characters of all captions together: each has an equal share, and a longer one is shortened."""
 COLUMNS = 30
 """Most columns with limits: each has a bit of a number."""
 BASE = ("id", "video_id", "relpath", "kind", "start_frame", "end_frame", "start", "end", "num_frames")
+EARLY_REJECTS = ("work/rejects/list_videos.csv", "work/rejects/videos.csv", "work/rejects/clips.csv")
+REJECTS = ("rejects.csv",)
+"""The rejects before captioning, and all of a finished run."""
 LATE = {"unknown": 0, "captioned": 1, "rejected": 2}
 """What is known of a clip after the selection."""
 
 
 def build(results: Path, settings: dict, shipped: dict[str, float], complete: bool) -> str:
-    """The page of a results folder as HTML. `settings`: see Pipeline.report; `complete`: with captions and pairs.
+    """The page of a results folder as HTML. `settings`: see Pipeline.report; `shipped`: seconds per clip of the rules
+    that have not run; `complete`: with captions and pairs.
 
     Raises SystemExit where the marks cannot be read.
     """
-    marked = marks.read(settings["marks"])
-    early = clips.table(results / "work/rejects/clips.csv", ["id", "stage", "reason"])
-    scores = results / "tables/scores.csv"
-    present = tables.columns(scores)
-    columns = [name for name in settings["select"] if name in present]
-    names = [*BASE, *(name for name in columns if name not in BASE)]
-    rows, strata = clips.counted(scores, names, early.set_index("id")["reason"])
-    rows["ms"] = account.milliseconds(rows)
-    rows["kept"] = ~rows["id"].isin(early["id"])
-    rows["failed"] = rows["id"].isin(early.loc[early["stage"] != "select_clips", "id"])
-    later = _later(results, settings["late"]) if complete else None
-    rows["late"] = rows["id"].map(later["late"]).fillna(LATE["unknown"]).astype(int) if complete else LATE["unknown"]
-    values, packed, shown = {}, {}, []
-    for column in [*columns, *(settings["late"] if complete else [])]:
-        is_late = column in settings["late"]
-        texts = rows["id"].map(later[column]).fillna("").astype(str) if is_late else rows[column]
-        exempt = (rows["kind"] == "image").to_numpy() if column in VIDEO_ONLY else np.zeros(len(rows), dtype=bool)
-        if is_late:
-            exempt = (rows["late"] != LATE["captioned"]).to_numpy()
-        limits = {side: limit for side, limit in settings["select"][column].items() if limit is not None}
+    run, marked = Run(results, settings, complete), marks.read(settings["marks"])
+    columns, codes, values = _columns(run)
+    limits = {one["name"]: [float(one["grid"][at]) for at in one["now"].values() if at >= 0] for one in columns}
+    places, chance = clips.pictured(run.rows, values, limits, set(marked))
+    without = np.flatnonzero(run.rows["id"].isin(set(marked)) & ~run.rows.index.isin(places))
+    store = frames.Store(Path(settings["store"]), Path(settings["videos"]))
+    drawn = strips.drawn(store, run.rows.iloc[places].to_dict("records"))
+    numbers = iter(range(len(drawn)))
+    shown = [
+        {**_clip(run, place), "chance": place in chance, "strip": -1 if strip is None else next(numbers)}
+        for place, strip in zip([*places.tolist(), *without.tolist()], [*drawn, *[None] * len(without)], strict=True)
+    ]
+    known = set(run.rows["id"])
+    head = {
+        "name": Path(settings["results"]).name,
+        "results": settings["results"],
+        "digest": vouch.digest(run.scores)[:12],
+        "complete": complete,
+        "strata": run.strata,
+        "columns": columns,
+        "funnel": account.files(results / "tables/listing.csv", results / "tables/videos.csv"),
+        "rejects": account.reasons([results / name for name in (REJECTS if complete else EARLY_REJECTS)]),
+        "costs": account.rates(results, settings["rules"], shipped),
+        "clips": [clip | {"mark": marked.get(clip["id"], "")} for clip in shown],
+        "other_marks": sorted([identity, mark] for identity, mark in marked.items() if identity not in known),
+        "cell": [*strips.CELL, len(strips.MOMENTS), strips.ROWS],
+    }
+    arrays = codes | _states(run)
+    taken = len(_packed(head, arrays, [])) * 4 // 3 + sum(path.stat().st_size for path in WEB.iterdir())
+    budget = min(MOST_PICTURES, (BYTES - taken) * 3 // 4)
+    return html(_packed(head, arrays, strips.sheets([strip for strip in drawn if strip is not None], budget)))
+
+
+class Run:
+    """The tables of a run as the page needs them: `rows`, the clips that it counts, with `ms`, `kept`, `failed` (a
+    scorer rejected it) and `late` (see LATE); their `strata`; `why` each other clip is a reject, by id; `later`."""
+
+    def __init__(self, results: Path, settings: dict, complete: bool):
+        self.results, self.settings, self.complete = results, settings, complete
+        self.scores = results / "tables/scores.csv"
+        present = tables.columns(self.scores)
+        self.columns = [name for name in settings["select"] if name in present and name not in settings["late"]]
+        early = clips.table(results / "work/rejects/clips.csv", ["id", "stage", "reason"]).set_index("id")
+        self.why = early["reason"]
+        self.rows, self.strata = clips.counted(self.scores, list(dict.fromkeys([*BASE, *self.columns])), self.why)
+        self.later = self.captions() if complete else pd.DataFrame(columns=["text", "path", "why", "late"])
+        ids = self.rows["id"]
+        self.rows["ms"] = account.milliseconds(self.rows)
+        self.rows["kept"] = ~ids.isin(early.index)
+        self.rows["failed"] = ids.isin(early.index[early["stage"] != "select_clips"])
+        self.rows["late"] = ids.map(self.later["late"]).fillna(LATE["unknown"]).astype(int)
+
+    def captions(self) -> pd.DataFrame:
+        """What the captions phase found, by clip id: its own scores, `text`, `path` of a pair, `why` it is none."""
+        late = [name for name in self.settings["late"] if name in tables.columns(self.results / "tables/captions.csv")]
+        rows = clips.table(self.results / "tables/captions.csv", ["id", "text", *late]).set_index("id")
+        rejected = clips.table(self.results / "rejects.csv", ["id", "stage", "reason"]).set_index("id")
+        rejected = rejected[rejected.index.isin(rows.index)]
+        pairs = clips.table(self.results / "meta.csv", ["id", "path"]).set_index("id")
+        rows["path"] = pairs["path"].reindex(rows.index).fillna("")
+        rows["why"] = rejected["reason"].reindex(rows.index).fillna("")
+        lost = rows.index.isin(rejected.index[rejected["stage"] != "select_pairs"])
+        rows["late"] = np.where(lost, LATE["rejected"], LATE["captioned"])
+        return rows
+
+
+def _columns(run: Run) -> tuple[list[dict], dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """What the page says of each column that has a value or a limit; its codes; its scores."""
+    shown, packed, values = [], {}, {}
+    late = [name for name in run.settings["late"] if name in run.later]
+    is_image = (run.rows["kind"] == "image").to_numpy(dtype=bool)
+    for column in [*run.columns, *late]:
+        if column in late:
+            texts = run.rows["id"].map(run.later[column]).fillna("").astype(str)
+            exempt = (run.rows["late"] != LATE["captioned"]).to_numpy(dtype=bool)
+        else:
+            texts, exempt = run.rows[column], is_image & (column in VIDEO_ONLY)
+        limits = {side: limit for side, limit in run.settings["select"][column].items() if limit is not None}
         found, missing = grid.numbers(texts)
         if not limits and np.isnan(found).all():
             continue
         points = grid.points(found, limits.values())
-        packed[f"codes.{column}"] = grid.codes(found, missing, exempt, points)
-        values[column] = found
         now = {side: points.index(grid.plain(limits[side])) if side in limits else -1 for side in ("min", "max")}
-        about = meaning.of(column, **settings["columns"][column])
-        shown.append({"name": column, "late": is_late, "grid": points, "now": now, **about})
+        about = meaning.of(column, **run.settings["columns"][column])
+        shown.append({"name": column, "late": column in late, "grid": points, "now": now, **about})
+        packed[f"codes.{column}"], values[column] = grid.codes(found, missing, exempt, points), found
     if len(shown) > COLUMNS:
         raise ValueError(f"{len(shown)} columns with limits: the page has room for {COLUMNS}")
-    remembered = Memo(settings["memo"], ()).ids()
-    packed["ms"] = rows["ms"].to_numpy(dtype=np.uint32)
-    packed["stratum"] = rows["stratum"].to_numpy(dtype=np.uint8)
-    state = rows["failed"] + 2 * rows["id"].isin(remembered) + 4 * rows["late"]
-    packed["state"] = state.to_numpy(dtype=np.uint8)
-    limits = {
-        entry["name"]: [float(entry["grid"][at]) for at in entry["now"].values() if at >= 0] for entry in shown
+    return shown, packed, values
+
+
+def _states(run: Run) -> dict[str, np.ndarray]:
+    """The other arrays of the page: milliseconds, stratum and state of each clip (see counts.js)."""
+    remembered = run.rows["id"].isin(Memo(run.settings["memo"], ()).ids())
+    state = run.rows["failed"] + 2 * remembered + 4 * run.rows["late"]
+    kinds = {"ms": (run.rows["ms"], np.uint32), "stratum": (run.rows["stratum"], np.uint8), "state": (state, np.uint8)}
+    return {name: column.to_numpy(dtype=kind) for name, (column, kind) in kinds.items()}
+
+
+def _clip(run: Run, place: int) -> dict:
+    """What the page says of a clip: where it lies (paths from the page's folder), its caption, why it is a reject."""
+    row = run.rows.iloc[place]
+    after = run.later.loc[row["id"]] if row["id"] in run.later.index else {"text": "", "path": "", "why": ""}
+    source = (Path(run.settings["videos"]) / row["relpath"]).resolve()
+    text, longest = after["text"], TEXT // clips.PICTURED
+    return {
+        "row": place,
+        "id": row["id"],
+        "file": row["relpath"],
+        "source": os.path.relpath(source, (run.results / "report").resolve()),
+        "start": row["start"],
+        "end": row["end"],
+        "still": row["kind"] == "image",
+        "clip": after["path"],
+        "text": text if len(text) <= longest else f"{text[:longest]} [shortened: {len(text)} characters]",
+        "why": run.why.get(row["id"], "") or after["why"],
     }
-    places, chance = clips.pictured(rows, values, limits, set(marked))
-    also = np.flatnonzero(rows["id"].isin(set(marked))).tolist()
-    listed = [*places.tolist(), *sorted(set(also) - set(places.tolist()))]
-    reasons = [results / f"work/rejects/{name}.csv" for name in ("list_videos", "videos", "clips")]
-    head = {
-        "name": Path(settings["results"]).name,
-        "results": settings["results"],
-        "digest": vouch.digest(scores)[:12],
-        "complete": complete,
-        "strata": strata,
-        "columns": shown,
-        "funnel": account.files(results / "tables/listing.csv", results / "tables/videos.csv"),
-        "rejects": account.reasons([results / "rejects.csv"] if complete else reasons),
-        "costs": account.rates(results, settings["rules"], shipped),
-        "clips": [
-            clip | {"chance": clip["row"] in chance}
-            for clip in _clips(rows.iloc[listed], listed, later, early, marked, settings, results)
-        ],
-        "other_marks": sorted((identity, marked[identity]) for identity in set(marked) - set(rows["id"])),
-        "cell": [*strips.CELL, len(strips.MOMENTS), strips.ROWS],
-    }
-    taken = len(_packed(head, packed, [])) * 4 // 3 + sum(path.stat().st_size for path in WEB.iterdir())
-    budget = min(MOST_PICTURES, (BYTES - taken) * 3 // 4)
-    store = frames.Store(Path(settings["store"]), Path(settings["videos"]))
-    drawn = [strips.strip(store, row) for row in rows.iloc[places].to_dict("records")]
-    at = 0
-    for clip, picture in zip(head["clips"], drawn, strict=False):
-        clip["strip"], at = (at, at + 1) if picture is not None else (-1, at)
-    pictures = strips.sheets([picture for picture in drawn if picture is not None], budget)
-    return html(_packed(head, packed, pictures))
-
-
-def _later(results: Path, late: list[str]) -> pd.DataFrame:
-    """What the captions phase found, by clip id: its `late` columns, `text`, `path` (of a pair), `why`, `late`."""
-    path = results / "tables/captions.csv"
-    rows = clips.table(path, ["id", "text", *late]).set_index("id")
-    rejected = clips.table(results / "rejects.csv", ["id", "stage", "reason"]).set_index("id")
-    rejected = rejected[rejected.index.isin(rows.index)]
-    pairs = clips.table(results / "meta.csv", ["id", "path"]).set_index("id")
-    rows["path"] = pairs["path"].reindex(rows.index).fillna("")
-    rows["why"] = rejected["reason"].reindex(rows.index).fillna("")
-    lost = rejected.index[rejected["stage"] != "select_pairs"]
-    rows["late"] = np.where(rows.index.isin(lost), LATE["rejected"], LATE["captioned"])
-    return rows
-
-
-def _clips(rows, places, later, early, marked, settings, results) -> list[dict]:
-    """What the page says of each clip with a picture or a mark; `strip`, its place on the sheets, is still -1."""
-    why = early.drop_duplicates("id").set_index("id")["reason"]
-    texts = later.loc[later.index.isin(rows["id"]), ["text", "path", "why"]].to_dict("index") if later is not None else {}
-    longest = TEXT // max(1, len(texts))
-    found = []
-    page = (results / "report").resolve()
-    for place, row in zip(places, rows.to_dict("records"), strict=True):
-        after = texts.get(row["id"], {})
-        source = os.path.relpath((Path(settings["videos"]) / row["relpath"]).resolve(), page)
-        text = after.get("text", "")
-        entry = {
-            "row": place,
-            "id": row["id"],
-            "file": row["relpath"],
-            "source": source,
-            "start": row["start"],
-            "end": row["end"],
-            "still": row["kind"] == "image",
-            "clip": after.get("path", ""),
-            "text": text if len(text) <= longest else f"{text[:longest]} [shortened: {len(text)} characters]",
-            "why": why.get(row["id"], "") or after.get("why", ""),
-            "mark": marked.get(row["id"], ""),
-            "strip": -1,
-        }
-        found.append(entry)
-    return found
 
 
 def _packed(head: dict, arrays: dict[str, np.ndarray], pictures: list[bytes]) -> bytes:

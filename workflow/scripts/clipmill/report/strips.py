@@ -22,16 +22,20 @@ BEHIND = (24, 24, 27)
 """The colour beside a picture of another shape."""
 
 
-def strip(store: frames.Store, row: dict) -> np.ndarray | None:
-    """A clip's frames side by side, uint8 RGB of 72 x 512; None where they cannot be read, which is said."""
-    moments = MOMENTS if row["num_frames"] != "1" else (0.5,)
-    try:
-        images = frames.read(store, row, moments)
-    except (Reject, OSError, ValueError) as error:
-        print(f"{row['id']}: no pictures: {error}", file=sys.stderr)
-        return None
-    cells = [_cell(image) for image in images]
-    return np.concatenate((cells * len(MOMENTS))[: len(MOMENTS)], axis=1)
+def drawn(store: frames.Store, rows: Iterable[dict]) -> list[np.ndarray | None]:
+    """For each clip its frames side by side, uint8 RGB of 72 x 512; None where they cannot be read, which is said."""
+    found, faults = [], []
+    for row in rows:
+        try:
+            images = frames.read(store, row, MOMENTS if row["num_frames"] != "1" else (0.5,))
+            cells = [_cell(image) for image in images] * (1 if len(images) > 1 else len(MOMENTS))
+            found.append(np.concatenate(cells, axis=1))
+        except (Reject, OSError, ValueError) as error:
+            found.append(None)
+            faults.append(f"{row['id']}: {error}")
+    if faults:
+        print(f"{len(faults)} of {len(found)} clips have no pictures, such as {faults[0]}", file=sys.stderr)
+    return found
 
 
 def _cell(image: np.ndarray) -> np.ndarray:

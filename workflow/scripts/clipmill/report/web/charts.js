@@ -23,6 +23,18 @@ function hours(ms) {
   return value >= 10 ? `${number(value, 1)} h` : value >= 1 ? `${number(value, 2)} h` : `${number(ms / 60000, 1)} min`;
 }
 
+// Numbers such as 1, 2, 5, 10 from `low` to `high`: in equal steps, or by powers of ten where the axis is `curved`.
+function roundNumbers(low, high, curved) {
+  const found = [];
+  if (!curved) {
+    const rough = (high - low) / 6 || 1, power = 10 ** Math.floor(Math.log10(rough)), step = [1, 2, 5, 10].find((one) => one * power >= rough) * power;
+    for (let at = Math.ceil(low / step - 1e-9); at * step <= high + step * 1e-9; at++) found.push(+(at * step).toPrecision(12));
+    return found;
+  }
+  for (let power = -4; power < 16; power++) for (const digit of [1, 2, 5]) found.push(digit * 10 ** power, -digit * 10 ** power);
+  return [0, ...found].filter((value) => value >= low && value <= high).sort((one, other) => one - other);
+}
+
 class Card {
   constructor(column, page) {
     Object.assign(this, { column, page, counts: page.counts, isVisible: true, drawn: 0 });
@@ -63,21 +75,23 @@ class Card {
       lines.length ? make("ul", {}, lines) : make("p", {}, "No published threshold is known to us."));
   }
 
+  // Round numbers along the axis, and below them percentiles and what lies beyond the ends.
   axis() {
-    const { column } = this, marks = [];
-    for (let tick = 0; tick <= 4; tick++) {
-      const value = column.valueAt(tick / 4), edge = tick === 0 ? column.quantile(0) < column.low : column.quantile(1) > column.high;
-      const sign = edge && tick === 0 ? "≤ " : edge && tick === 4 ? "≥ " : "";
-      const shown = column.whole && !column.curve ? Math.round(value) : value;
-      marks.push(make("span", { style: { left: `${25 * tick}%` } }, sign + short(shown)));
-    }
+    const { column } = this, marks = [], low = Math.min(column.valueAt(0), column.valueAt(1)), high = column.valueAt(1);
+    const put = (place, text, kind) => marks.push(make("span", { class: kind, style: { left: `${100 * place}%` } }, text));
     let last = -1;
-    for (const share of [0.1, 0.5, 0.9]) {
-      if (!column.scored) break;
-      const place = column.place(column.quantile(share));
-      marks.push(make("span", { class: "tickmark", style: { left: `${100 * place}%` } }));
-      if (place - last > 0.09) marks.push(make("span", { class: "low", style: { left: `${100 * place}%` } }, `p${100 * share}`)), (last = place);
+    for (const value of roundNumbers(low, high, column.curve > 0)) {
+      if (column.whole && !Number.isInteger(value)) continue;
+      const place = column.place(value);
+      if (place - last > 0.11) put((last = place), short(value), "");
     }
+    last = -1;
+    for (const share of column.scored ? [0.1, 0.5, 0.9] : []) {
+      const place = column.place(column.quantile(share));
+      put(place, "", "tickmark");
+      if (place - last > 0.09 && place > 0.02 && place < 0.8) put((last = place), `p${100 * share}`, "low");
+    }
+    if (column.scored && column.quantile(1) > column.high) put(1, `to ${short(column.quantile(1))}`, "low end");
     return make("div", { class: "axis", "aria-hidden": "true" }, marks);
   }
 
@@ -188,10 +202,12 @@ class Card {
       if (isOwn || document.activeElement !== this.fields[side]) this.fields[side].value = at < 0 ? "" : column.grid[at];
     }
     const set = ["min", "max"].filter((side) => limits[side] >= 0);
-    const ranks = set.map((side) => `${column.grid[limits[side]]} = p${number(100 * column.ranks[2 * limits[side] + 1], 1)}`);
-    this.said.textContent = [this.note, ranks.join(", ")].filter(Boolean).join(" ");
+    const below = (code) => number(100 * column.ranks[code], 1);
+    const ranks = set.map((side) => (side === "min" ? `${below(2 * limits.min + 1)} % of the values are below ${column.grid[limits.min]}.`
+      : `${number(100 - 100 * column.ranks[2 * limits.max + 2], 1)} % of the values are above ${column.grid[limits.max]}.`));
+    this.said.textContent = [this.note, ...ranks].filter(Boolean).join(" ");
     const rejects = found.rejects[index], alone = found.alone[index], whole = column.late ? found.pairs : found.clips;
-    const wholeMs = column.late ? found.pairMs : found.ms, thing = column.late ? "pairs" : "selected";
+    const wholeMs = column.late ? found.pairMs : found.ms, thing = column.late ? "in pairs" : "selected";
     this.stats.textContent = !set.length ? "No limit: it rejects nothing."
       : `Rejects ${clipsOf(rejects)} (${hours(found.rejectMs[index])}), ${number(Math.round(alone))} of them alone. ` +
         `Without it: ${clipsOf(whole + alone)} ${thing} (${hours(wholeMs + found.aloneMs[index])}).` +

@@ -78,7 +78,7 @@ class Panels {
     const steps = [...head.funnel.map((step) => [step.name, step.count, step.ms]), ["clips", counts.total.clips, counts.total.ms], ["selected", found.clips, found.ms]];
     if (head.complete) steps.push(["pairs, as far as captioned", found.pairs, found.pairMs]);
     const most = Math.max(1, counts.total.clips);
-    this.funnelBox.replaceChildren(table(["step", "count", "hours", "of the clips", ""], steps.map(([name, count, ms], index) => [
+    this.funnelBox.replaceChildren(table(["step", "count", "length", "of the clips", ""], steps.map(([name, count, ms], index) => [
       name, number(Math.round(count)), ms == null ? "-" : hours(ms), index < 2 ? "" : percent(count, most),
       index < 2 ? "" : make("span", { class: "meter", "aria-hidden": "true" }, make("i", { class: index > 2 ? "kept" : "", style: { width: `${(100 * (ms || 0)) / first}%` } })),
     ])));
@@ -192,12 +192,12 @@ class Panels {
   }
 
   rejects() {
-    const { rejects } = this.head, byId = new Map(this.page.clips.map((clip) => [clip.id, clip]));
+    const { rejects } = this.head, pictured = this.page.clips.filter((clip) => clip.strip >= 0);
     if (!rejects.length) return make("p", {}, "Nothing was rejected.");
     return make("div", {}, rejects.map(({ stage, reason, count, ms, examples }) => make("details", {},
       make("summary", {}, make("code", {}, stage), ` ${reason}: `, make("strong", {}, number(count)), ms ? ` (${hours(ms)})` : ""),
       make("ul", {}, examples.map((one) => make("li", {}, `${one.relpath || one.id}${one.end ? ` ${one.start}-${one.end} s` : ""}${one.detail ? `: ${one.detail}` : ""}`))),
-      make("div", { class: "strips wide" }, examples.map((one) => byId.get(one.id)).filter((clip) => clip && clip.strip >= 0).map((clip) => this.page.strip(clip))))));
+      make("div", { class: "strips wide" }, pictured.filter((clip) => clip.why === reason).slice(0, 12).map((clip) => this.page.strip(clip))))));
   }
 
   captions() {
