@@ -97,7 +97,7 @@ class Card {
 
   handle(side) {
     const { column } = this, word = side === "min" ? "Smallest" : "Largest";
-    const element = make("div", { class: "handle", role: "slider", tabindex: 0, "aria-orientation": "horizontal", "aria-label": `${word} ${column.title} that is kept`,
+    const element = make("div", { class: `handle ${side}`, role: "slider", tabindex: 0, "aria-orientation": "horizontal", "aria-label": `${word} ${column.title} that is kept`,
       "aria-valuemin": column.values[0] ?? 0, "aria-valuemax": column.values[column.values.length - 1] ?? 0,
       onkeydown: (event) => this.key(event, side) });
     element.addEventListener("pointerdown", (event) => {

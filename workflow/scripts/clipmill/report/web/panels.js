@@ -47,7 +47,7 @@ class Panels {
     return [
       section("Funnel", this.funnelBox, this.costBox),
       make("section", { id: "thresholds", "aria-labelledby": "h-thresholds" }, make("h2", { id: "h-thresholds" }, "Scores and limits"),
-        make("p", { class: "quiet" }, "Grey: all clips. Colour: clips that pass every other limit. Drag a limit, type it, or use the arrow keys (Delete: no limit). A strip plays on hover and opens on click; G and B mark it."),
+        make("p", { class: "quiet" }, "Grey: all clips. Colour: clips that pass every other limit. Drag a limit, type it, or use the arrow keys (Delete: no limit). A strip (framed in green: kept, in red: lost) plays on hover and opens on click; G and B mark it good or bad."),
         set.length ? make("div", { class: "cards" }, set.map((card) => card.element)) : make("p", {}, "No clip has a score: nothing to choose here."), rest || ""),
       section("Now against new", this.changeText, this.changeBox),
       section("At random", this.randomBox),
