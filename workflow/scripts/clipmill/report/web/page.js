@@ -83,7 +83,7 @@ class Page {
 
   // A limit has moved: numbers and bars with the next frame, everything else when it rests.
   changed(column) {
-    this.isMoving = true;
+    document.getElementById("bar").ariaBusy = "true";
     (this.moved ??= new Set()).add(column);
     this.frame ??= requestAnimationFrame(() => {
       this.frame = null;
@@ -104,7 +104,7 @@ class Page {
     this.toAddress();
     this.strips.dressAll();
     this.say(document.getElementById("yield").textContent);
-    this.isMoving = false;
+    document.getElementById("bar").ariaBusy = "false";
   }
 
   updateAll() {
