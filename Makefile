@@ -21,7 +21,7 @@ quote = quote() { local text="$${1//\\/\\\\}"; printf ' "%s" ' "$${text//\"/\\\"
 snakemake = $(quote); $(results); \
 	snakemake --cores $(CORES) --configfile config/demo.yaml --config videos="$$(quote "$$VIDEOS")" results="$$(quote "$$results")"
 
-.PHONY: help env reel demo test test-slow chaos test-faults test-all lint dag pictures plan tidy audit rebuild sheet bench bench-gpu lock slurm-up slurm-down
+.PHONY: help env reel demo test test-slow chaos test-faults test-all lint dag pictures plan tidy audit rebuild sheet bench bench-gpu bench-report lock slurm-up slurm-down
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -80,6 +80,9 @@ bench: env ## measure speed on this machine
 
 bench-gpu: env ## measure each learned step on a GPU, next to the bare model
 	@PYTHONPATH=workflow/scripts:tests/kit python bench/gpu.py $(ARGS)
+
+bench-report: env ## measure the threshold page on 200,000 invented clips (needs Chromium)
+	@PYTHONPATH=workflow/scripts:tests/kit python bench/report.py $(ARGS)
 
 lock: env ## renew requirements.lock from pyproject.toml
 	@uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url pyproject.toml --group dev -o requirements.lock

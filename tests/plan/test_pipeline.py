@@ -45,7 +45,7 @@ CONCERNS = {
     "detectors": set(), "frames.source": {"scorers", "captions.caption_clips", "captions.score_match"},
     "frames": {"videos.scan_videos", "scorers", "captions.caption_clips", "captions.score_match"},
     "score.aesthetic": {"clips.score_aesthetic"}, "score.flow": {"clips.score_flow"}, "score.ocr": {"clips.score_ocr"},
-    "select": set(), "caption": {"captions.caption_clips"}, "clean": {"captions.clean_captions"},
+    "select": set(), "marks": set(), "caption": {"captions.caption_clips"}, "clean": {"captions.clean_captions"},
     "refine": {"captions.clean_captions"}, "match": {"captions.score_match"}, "camera": {"captions.label_camera"},
     "cut.when": set(), "cut": {"captions.cut_clips"},
 }  # fmt: skip
@@ -92,7 +92,10 @@ def running(mill: Pipeline) -> dict[str, object]:
     }
     plans = {f"plan_{phase}": mill.plan(phase) for phase in PHASES}
     return (
-        rules | plans | {"fetch_models": (mill.models(), mill.config["models"]), "list_videos": mill.config["videos"]}
+        rules
+        | plans
+        | {"fetch_models": (mill.models(), mill.config["models"]), "list_videos": mill.config["videos"]}
+        | {"score_report": mill.config["marks"]}
     )
 
 
