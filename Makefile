@@ -57,7 +57,7 @@ dag: demo ## draw the rules of a finished run into docs/rulegraph.svg (needs gra
 	@$(snakemake) --quiet all --rulegraph | dot -Tsvg > docs/.rulegraph.tmp && mv docs/.rulegraph.tmp docs/rulegraph.svg
 
 pictures: dag ## draw the README's pictures from the finished demo
-	@$(results); python demo/pictures.py "$$results" docs/demo.jpg
+	@$(results); python demo/pictures.py "$$results" docs/demo.jpg; python demo/screenshot.py "$$results" docs/report.jpg
 
 plan: env ## show what would run; ARGS="--configfile config/demo.yaml" for that configuration
 	@snakemake --dry-run --cores 1 --quiet rules $(ARGS)

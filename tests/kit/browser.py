@@ -27,9 +27,11 @@ def chromium() -> str:
 @contextmanager
 def browser():
     """A running browser, closed at the end."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright (make env)")
+    pytest.importorskip("playwright", reason="needs Playwright (make env)")
+    from playwright.sync_api import sync_playwright
+
     path = chromium()
-    with sync_api.sync_playwright() as playwright:
+    with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield running
         running.close()

@@ -137,6 +137,7 @@ def text(account: dict, results: Path) -> str:
             lines.append(f"  {rule:<16} " + " ".join(f"{cell:>10}" for cell in _cells(record)))
     lines += ["", f"Pairs    {results / 'meta.csv'}", f"Clips    {results / 'clips'}/"]
     lines += [f"Rejects  {results / 'rejects.csv'}", f"Tables   {results / 'tables'}/"]
+    lines += [f"Page     {results / 'report/index.html'}"]
     return "\n".join([*lines, f"Account  {results / 'run.json'}", ""])
 
 
