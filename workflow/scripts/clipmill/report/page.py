@@ -69,12 +69,12 @@ def build(results: Path, settings: dict, shipped: dict[str, float], complete: bo
         "costs": account.rates(results, settings["rules"], shipped),
         "clips": [clip | {"mark": marked.get(clip["id"], "")} for clip in shown],
         "other_marks": sorted([identity, mark] for identity, mark in marked.items() if identity not in known),
-        "cell": [*strips.CELL, len(strips.MOMENTS), strips.ROWS],
+        "frames": len(strips.MOMENTS),
     }
     arrays = codes | _states(run)
     taken = len(_packed(head, arrays, [])) * 4 // 3 + sum(path.stat().st_size for path in WEB.iterdir())
     budget = min(MOST_PICTURES, (BYTES - taken) * 3 // 4)
-    return html(_packed(head, arrays, strips.sheets([strip for strip in drawn if strip is not None], budget)))
+    return html(_packed(head, arrays, strips.encoded([strip for strip in drawn if strip is not None], budget)))
 
 
 class Run:
@@ -171,7 +171,7 @@ def _packed(head: dict, arrays: dict[str, np.ndarray], pictures: list[bytes]) ->
     """
     head = head | {
         "arrays": [[name, array.itemsize, len(array)] for name, array in arrays.items()],
-        "sheets": [len(picture) for picture in pictures],
+        "pictures": [len(picture) for picture in pictures],
     }
     text = json.dumps(head, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     planes = [

@@ -1,4 +1,4 @@
-"""Strips: a few frames of each pictured clip side by side, many clips on a sheet, within a budget of bytes."""
+"""Strips: a few frames of each pictured clip side by side, within a budget of bytes."""
 
 import io
 import sys
@@ -11,13 +11,11 @@ from clipmill.engine.rejects import Reject
 from clipmill.videos import frames
 
 CELL = (128, 72)
-"""Width and height of a frame on a sheet, pixels."""
+"""Width and height of a frame, pixels."""
 MOMENTS = (0.125, 0.375, 0.625, 0.875)
 """The moments of a clip that are shown: 0 is its first frame, 1 its last."""
-ROWS = 50
-"""Strips of a sheet, one below the other."""
 QUALITIES = (62, 50, 40, 30, 20, 10, 3)
-"""WebP qualities, tried in turn until the sheets fit."""
+"""WebP qualities, tried in turn until the strips fit."""
 BEHIND = (24, 24, 27)
 """The colour beside a picture of another shape."""
 
@@ -46,18 +44,21 @@ def _cell(image: np.ndarray) -> np.ndarray:
     return np.asarray(cell)
 
 
-def sheets(strips: Iterable[np.ndarray], budget: int) -> list[bytes]:
-    """The strips as WebP sheets of ROWS strips, at the best quality at which they take at most `budget` bytes."""
-    strips = list(strips)
-    drawn = [Image.fromarray(np.concatenate(strips[at : at + ROWS])) for at in range(0, len(strips), ROWS)]
+def encoded(strips: list[np.ndarray], budget: int) -> list[bytes]:
+    """Each strip as WebP, at the best of QUALITIES at which all take at most `budget` bytes.
+
+    One picture per strip: a browser decodes what it shows, and nothing else.
+    """
+    found: list[bytes] = []
     for quality in QUALITIES:
         found = []
-        for sheet in drawn:
+        for strip in strips:
             with io.BytesIO() as file:
-                sheet.save(file, "webp", quality=quality, method=3)
+                Image.fromarray(strip).save(file, "webp", quality=quality, method=3)
                 found.append(file.getvalue())
-            if sum(map(len, found)) * len(drawn) > 1.1 * budget * len(found) and quality != QUALITIES[-1]:
+            is_certain = len(found) % 50 == 0 and sum(map(len, found)) / len(found) * len(strips) > 1.1 * budget
+            if is_certain and quality != QUALITIES[-1]:
                 break
-        if len(found) == len(drawn) and sum(map(len, found)) <= budget:
+        if len(found) == len(strips) and sum(map(len, found)) <= budget:
             break
     return found

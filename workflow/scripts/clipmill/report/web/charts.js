@@ -37,7 +37,7 @@ function roundNumbers(low, high, curved) {
 
 class Card {
   constructor(column, page) {
-    Object.assign(this, { column, page, counts: page.counts, isVisible: true, drawn: 0 });
+    Object.assign(this, { column, page, counts: page.counts, isVisible: false, drawn: 0, stale: true });
     const { name, title, unit, better } = column;
     this.all = document.createElementNS(SVG, "path");
     this.kept = document.createElementNS(SVG, "path");
@@ -212,13 +212,15 @@ class Card {
       : `Rejects ${clipsOf(rejects)} (${hours(found.rejectMs[index])}), ${number(Math.round(alone))} of them alone. ` +
         `Without it: ${clipsOf(whole + alone)} ${thing} (${hours(wholeMs + found.aloneMs[index])}).` +
         (rejects && !alone ? " The others reject all of these, too: it changes nothing." : "");
-    this.bars2(set.length > 0);
-    if (this.isVisible && (isOwn || !set.length)) this.later();
-    else this.stale = true;
+    this.unscored(set.length > 0);
+    if (isOwn && this.isVisible) this.later();
+    else this.stale ||= isOwn;
   }
 
   // Clips without a score, and clips that the column does not concern, have bars of their own.
-  bars2(limited) {
+  unscored(limited) {
+    if (this.limited === limited) return;
+    this.limited = limited;
     const { all } = this.column, sum = all.reduce((one, other, at) => (at === ELSEWHERE ? one : one + other), 0);
     const line = (count, says, kind) => count > 0 && make("span", {}, make("span", { class: "meter" }, make("i", { class: kind, style: { width: `${(100 * count) / sum}%` } })), ` ${number(Math.round(count))} ${says}`);
     this.without.replaceChildren(...[

@@ -17,12 +17,12 @@ async function unpack() {
     }
     arrays[name] = array;
   }
-  const sheets = head.sheets.map((size) => content.slice(at, (at += size)));
-  return { head, arrays, sheets };
+  const pictures = head.pictures.map((size) => content.subarray(at, (at += size)));
+  return { head, arrays, pictures };
 }
 
 class Page {
-  constructor({ head, arrays, sheets }) {
+  constructor({ head, arrays, pictures }) {
     Object.assign(this, { head, clips: head.clips, counts: new Counts(head, arrays) });
     this.byRow = new Map(this.clips.map((clip) => [clip.row, clip]));
     this.random = this.clips.filter((clip) => clip.chance && clip.strip >= 0).sort((one, other) => (shuffled(one.id) < shuffled(other.id) ? -1 : 1));
@@ -32,7 +32,7 @@ class Page {
       this.own = JSON.parse(localStorage.getItem("clipmill.marks") || "{}");
     } catch {} // a browser may forbid it: marks then last as long as the page
     for (const [id, mark] of Object.entries(this.own)) this.marks.set(id, mark);
-    this.strips = new Strips(this, sheets);
+    this.strips = new Strips(this, pictures);
     this.fromAddress();
     this.found = this.counts.count(this.counts.columns);
     this.cards = this.counts.columns.map((column) => new Card(column, this));
@@ -71,12 +71,11 @@ class Page {
         if (isIntersecting) {
           this.counts.count([card.column]);
           card.update(this.found);
-          if (card.stale !== false) card.later();
+          if (card.stale) card.later();
         }
       }
     }, { rootMargin: "200px" });
     for (const card of this.cards) {
-      card.isVisible = false;
       seen.observe(card.element);
     }
   }
@@ -102,6 +101,7 @@ class Page {
   rested() {
     this.panels.update(this.found);
     this.toAddress();
+    for (const card of this.cards) card.isVisible ? card.later() : (card.stale = true);
     this.strips.dressAll();
     this.say(document.getElementById("yield").textContent);
     document.getElementById("bar").ariaBusy = "false";

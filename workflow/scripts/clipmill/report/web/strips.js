@@ -1,10 +1,8 @@
-// Strips: a clip's frames from the sheets, which flip on hover and focus; the player; marks.
+// Strips: a clip's frames side by side, which flip on hover and focus; the player; the keys that mark.
 class Strips {
-  constructor(page, sheets) {
-    this.page = page;
-    const [, , frames, rows] = page.head.cell;
-    Object.assign(this, { frames, rows, urls: sheets.map((bytes) => URL.createObjectURL(new Blob([bytes], { type: "image/webp" }))) });
-    this.pictured = page.clips.filter((clip) => clip.strip >= 0).length;
+  constructor(page, pictures) {
+    Object.assign(this, { page, pictures, addresses: [], frames: page.head.frames });
+    this.pictured = pictures.length;
     this.dialog = document.getElementById("player");
     this.dialog.addEventListener("close", () => this.dialog.replaceChildren());
     document.addEventListener("keydown", (event) => this.key(event));
@@ -13,12 +11,11 @@ class Strips {
   // Show the second frame of a clip in an element.
   paint(element, clip) {
     if (clip.strip < 0) return;
-    const sheet = Math.floor(clip.strip / this.rows), row = clip.strip % this.rows;
-    const rows = Math.min(this.rows, this.pictured - sheet * this.rows);
+    this.addresses[clip.strip] ??= URL.createObjectURL(new Blob([this.pictures[clip.strip]], { type: "image/webp" }));
     Object.assign(element.style, {
-      backgroundImage: `url(${this.urls[sheet]})`,
-      backgroundSize: `${100 * this.frames}% ${100 * rows}%`,
-      backgroundPosition: `${100 / (this.frames - 1)}% ${rows > 1 ? (100 * row) / (rows - 1) : 0}%`,
+      backgroundImage: `url(${this.addresses[clip.strip]})`,
+      backgroundSize: `${100 * this.frames}% 100%`,
+      backgroundPosition: `${100 / (this.frames - 1)}% 0`,
     });
   }
 
