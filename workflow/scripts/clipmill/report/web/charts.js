@@ -13,7 +13,8 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-const number = (value, digits = 0) => value.toLocaleString("en", { maximumFractionDigits: digits });
+const FORMATS = [0, 1, 2].map((digits) => new Intl.NumberFormat("en", { maximumFractionDigits: digits }));
+const number = (value, digits = 0) => FORMATS[digits].format(value);
 const clipsOf = (value) => `${number(Math.round(value))} ${Math.round(value) === 1 ? "clip" : "clips"}`;
 const percent = (part, whole) => (whole ? `${number((100 * part) / whole, part / whole > 0.1 ? 1 : 2)} %` : "0 %");
 const short = (value) => (Math.abs(value) >= 10000 ? value.toLocaleString("en", { notation: "compact", maximumFractionDigits: 1 }) : String(+value.toPrecision(4)));
@@ -104,8 +105,8 @@ class Card {
       element.setPointerCapture(event.pointerId);
       element.focus({ preventScroll: true });
       const offset = event.clientX - element.getBoundingClientRect().left - element.offsetWidth / 2;
+      const box = this.plot.getBoundingClientRect(); // asked once: it costs a layout
       const move = (moved) => {
-        const box = this.plot.getBoundingClientRect();
         this.moveTo(side, (moved.clientX - offset - box.left) / box.width);
       };
       element.addEventListener("pointermove", move);

@@ -1,5 +1,7 @@
-// Counting. Each clip has a code per column (see grid.py) and a mask with a bit per column whose limits it fails.
-// A moved limit rewrites one bit of each mask; one pass over the masks then gives every number of the page.
+// Counting. Each clip has a code per column (see grid.py) and a mask with a bit per limited column that it fails.
+// A moved limit rewrites one bit of each mask. One pass then counts the clips of each mask, of which there are few, and
+// every number of the page follows from these counts.
+const FAILED = 1 << 30; // the bit of a clip that a scorer rejected, whatever the limits
 const MISSING = 65535, EXEMPT = 65534, BINS = 64, NO_SCORE = 64, NOT_JUDGED = 65, ELSEWHERE = 66;
 
 class Counts {
@@ -12,16 +14,16 @@ class Counts {
     this.exact = head.strata.every((one) => one.rows === one.sampled);
     this.strata = head.strata;
     this.columns = head.columns.map((column, index) => ({
-      ...column, index, bit: 1 << index, codes: arrays[`codes.${column.name}`], values: Float64Array.from(column.grid, Number),
+      ...column, index, bit: 0, codes: arrays[`codes.${column.name}`], values: Float64Array.from(column.grid, Number),
     }));
     this.early = this.columns.filter((column) => !column.late);
     this.late = this.columns.filter((column) => column.late);
-    this.masks = new Int32Array(this.rows);
+    this.masks = Int32Array.from(this.state, (state) => (state & 1 ? FAILED : 0));
     this.lateMasks = new Int32Array(this.rows);
     this.limits = this.columns.map((column) => ({ ...column.now }));
     for (const column of this.columns) this.prepare(column);
     this.columns.forEach((column) => this.refresh(column));
-    this.before = Uint8Array.from(this.masks, (mask, row) => +(mask === 0 && !(this.state[row] & 1)));
+    this.before = Uint8Array.from(this.masks, (mask) => +(mask === 0));
     this.total = this.sum(() => true);
     this.kept = this.sum((row) => this.before[row]);
   }
@@ -101,82 +103,93 @@ class Counts {
     }
   }
 
-  // Write a column's bit of every mask.
+  // Write a column's bit of every mask. A column has a bit while it has a limit.
   refresh(column) {
-    const { codes, bit } = column, { min, max } = this.limits[column.index], masks = column.late ? this.lateMasks : this.masks;
-    const low = min < 0 ? 0 : 2 * min + 1, high = max < 0 ? EXEMPT : 2 * max + 1, none = min < 0 && max < 0;
-    for (let row = 0; row < this.rows; row++) {
-      const code = codes[row];
-      if (!none && code !== EXEMPT && (code < low || code > high)) masks[row] |= bit;
-      else masks[row] &= ~bit;
+    const { codes } = column, { min, max } = this.limits[column.index], masks = column.late ? this.lateMasks : this.masks;
+    const isLimited = min >= 0 || max >= 0, low = min < 0 ? 0 : 2 * min + 1, high = max < 0 ? EXEMPT : 2 * max + 1;
+    if (isLimited && !column.bit) {
+      const taken = this.columns.reduce((bits, one) => bits | one.bit, 0);
+      column.bit = ~taken & (taken + 1);
     }
+    const { bit } = column;
+    for (let row = 0; bit && row < this.rows; row++) {
+      const code = codes[row];
+      masks[row] = isLimited && code !== EXEMPT && (code < low || code > high) ? masks[row] | bit : masks[row] & ~bit;
+    }
+    if (!isLimited) column.bit = 0;
   }
 
   isSelected(row) {
-    return this.masks[row] === 0 && !(this.state[row] & 1);
+    return this.masks[row] === 0;
   }
 
   // Whether a clip passes every limit but those of `column`.
   passesOthers(row, column) {
-    if (this.state[row] & 1) return false;
     if (column.late) return this.masks[row] === 0 && (this.lateMasks[row] & ~column.bit) === 0;
     return (this.masks[row] & ~column.bit) === 0;
   }
 
   // One pass: everything that changes with a limit. The bars of `shown` columns are counted, too.
   count(shown) {
-    const size = this.columns.length, zeros = () => new Float64Array(size);
-    const found = {
-      clips: 0, ms: 0, pairs: 0, unknown: 0, lost: 0, mismatched: 0, pairMs: 0, remembered: 0, enter: 0, leave: 0, enterMs: 0, leaveMs: 0,
-      rejects: zeros(), rejectMs: zeros(), alone: zeros(), aloneMs: zeros(), both: new Float64Array(size * size), bySide: new Float64Array(this.weights.length),
-    };
-    const { masks, lateMasks, state, stratum, weights, ms, before } = this;
-    const early = shown.filter((column) => !column.late), late = shown.filter((column) => column.late);
-    for (const column of shown) column.others.fill(0);
+    const { masks, lateMasks, state, stratum, weights, ms, before, exact } = this;
+    const found = { clips: 0, ms: 0, pairs: 0, pairMs: 0, unknown: 0, remembered: 0, stay: 0, stayMs: 0 };
+    const bits = this.columns.reduce((taken, one) => taken | one.bit, 0), size = 1 << (32 - Math.clz32(bits));
+    const clips = new Float64Array(size), lengths = new Float64Array(size), late = new Float64Array(size), lateLengths = new Float64Array(size);
+    const bySide = new Float64Array(weights.length), early = shown.filter((column) => !column.late), after = shown.filter((column) => column.late);
+    const withBit = [];
+    for (const column of shown) {
+      column.others.fill(0);
+      if (column.bit && !column.late) withBit[column.bit] = column;
+    }
     for (let row = 0; row < this.rows; row++) {
-      if (state[row] & 1) continue;
-      const mask = masks[row], weight = weights[stratum[row]], length = weight * ms[row];
-      if (mask === 0) {
-        found.clips += weight;
-        found.ms += length;
-        found.bySide[stratum[row]]++;
-        if (state[row] & 2) found.remembered += weight;
-        if (!before[row]) (found.enter += weight), (found.enterMs += length);
-        for (let at = 0; at < early.length; at++) early[at].others[early[at].bar[row]] += weight;
-        const known = state[row] >> 2, lateMask = lateMasks[row];
-        if (known === 0) found.unknown += weight;
-        else if (known === 2) found.lost += weight;
-        else if (lateMask === 0) (found.pairs += weight), (found.pairMs += length);
-        else found.mismatched += weight;
-        if (known === 1) {
-          for (const column of late) if ((lateMask & ~column.bit) === 0) column.others[column.bar[row]] += weight;
-          for (const column of this.late) {
-            if (!(lateMask & column.bit)) continue;
-            found.rejects[column.index] += weight;
-            found.rejectMs[column.index] += length;
-            if (lateMask === column.bit) (found.alone[column.index] += weight), (found.aloneMs[column.index] += length);
-          }
+      const mask = masks[row];
+      if (mask >= FAILED) continue;
+      const weight = exact ? 1 : weights[stratum[row]], length = weight * ms[row];
+      clips[mask] += weight;
+      lengths[mask] += length;
+      if (mask !== 0) {
+        if ((mask & (mask - 1)) === 0) {
+          const column = withBit[mask];
+          if (column) column.others[column.bar[row]] += weight;
         }
         continue;
       }
-      if (before[row]) (found.leave += weight), (found.leaveMs += length);
-      const only = (mask & (mask - 1)) === 0;
-      for (let rest = mask; rest; rest &= rest - 1) {
-        const index = 31 - Math.clz32(rest & -rest);
-        found.rejects[index] += weight;
-        found.rejectMs[index] += length;
-        if (only) {
-          found.alone[index] += weight;
-          found.aloneMs[index] += length;
-          const column = this.columns[index];
-          column.others[column.bar[row]] += weight;
-        } else {
-          for (let other = rest & (rest - 1); other; other &= other - 1) found.both[index * size + (31 - Math.clz32(other & -other))] += weight;
-        }
+      for (let at = 0; at < early.length; at++) early[at].others[early[at].bar[row]] += weight;
+      bySide[stratum[row]]++;
+      if (before[row]) (found.stay += weight), (found.stayMs += length);
+      if (state[row] & 2) found.remembered += weight;
+      const known = state[row] >> 2;
+      if (known === 0) found.unknown += weight;
+      if (known !== 1) continue;
+      late[lateMasks[row]] += weight;
+      lateLengths[lateMasks[row]] += length;
+      for (const column of after) if ((lateMasks[row] & ~column.bit) === 0) column.others[column.bar[row]] += weight;
+    }
+    [found.clips, found.ms, found.pairs, found.pairMs] = [clips[0], lengths[0], late[0], lateLengths[0]];
+    [found.enter, found.enterMs] = [found.clips - found.stay, found.ms - found.stayMs];
+    [found.leave, found.leaveMs] = [(this.kept?.clips ?? 0) - found.stay, (this.kept?.ms ?? 0) - found.stayMs];
+    this.share(found, clips, lengths, this.early);
+    this.share(found, late, lateLengths, this.late);
+    found.margin = this.margin(bySide);
+    return found;
+  }
+
+  // What each column rejects, alone and together with each other one, from the counts by mask.
+  share(found, clips, lengths, columns) {
+    const size = this.columns.length;
+    for (const name of ["rejects", "rejectMs", "alone", "aloneMs"]) found[name] ??= new Float64Array(size);
+    found.both ??= new Float64Array(size * size);
+    const set = columns.filter((column) => column.bit);
+    for (let mask = 1; mask < clips.length; mask++) {
+      if (!clips[mask]) continue;
+      for (const { index, bit } of set) {
+        if (!(mask & bit)) continue;
+        found.rejects[index] += clips[mask];
+        found.rejectMs[index] += lengths[mask];
+        if (mask === bit) [found.alone[index], found.aloneMs[index]] = [clips[mask], lengths[mask]];
+        for (const other of set) if (mask & other.bit) found.both[index * size + other.index] += clips[mask];
       }
     }
-    found.margin = this.margin(found.bySide);
-    return found;
   }
 
   // Half of the 95 % interval of a sample's yield, in clips; 0 where every clip is counted.

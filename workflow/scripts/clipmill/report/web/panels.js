@@ -98,7 +98,7 @@ class Panels {
     const { early } = this.counts, size = this.counts.columns.length;
     const set = early.filter((column) => Object.values(this.counts.limits[column.index]).some((at) => at >= 0));
     if (set.length < 2) return this.overlapBox.replaceChildren(make("p", {}, "Fewer than two limits are set."));
-    const both = (one, other) => found.both[Math.min(one.index, other.index) * size + Math.max(one.index, other.index)];
+    const both = (one, other) => found.both[one.index * size + other.index];
     this.overlapBox.replaceChildren(table(["", ...set.map((column) => column.title), "all its rejects"], set.map((one) => [
       one.title, ...set.map((other) => number(Math.round(one === other ? found.alone[one.index] : both(one, other)))), number(Math.round(found.rejects[one.index])),
     ])));
