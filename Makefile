@@ -24,7 +24,7 @@ snakemake = $(quote); $(results); \
 .PHONY: help env reel demo test test-slow chaos test-faults test-all lint dag pictures plan tidy audit rebuild sheet bench bench-gpu bench-report lock slurm-up slurm-down
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 env: .venv/.installed ## install everything into .venv (needs Python 3.11 or later)
 	@:

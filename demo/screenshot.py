@@ -28,7 +28,7 @@ def main() -> None:
         tab = browser.new_page(viewport={"width": 1250, "height": 1010})
         tab.goto(page.resolve().as_uri() + LIMITS)
         tab.wait_for_selector("#card-aes .edges .strip")
-        tab.locator("#thresholds").evaluate("section => scrollTo(0, section.offsetTop - 130)")
+        tab.locator("#thresholds").evaluate("section => scrollTo(0, section.offsetTop - 75)")
         tab.wait_for_timeout(1500)
         tab.screenshot(path=args.out, type="jpeg", quality=72)
         browser.close()

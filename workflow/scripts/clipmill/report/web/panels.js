@@ -22,7 +22,7 @@ function gallery(page, title, clips, count = 12) {
   };
   button.addEventListener("click", more);
   more();
-  return make("div", {}, make("h3", {}, title), clips.length ? strips : make("p", { class: "quiet" }, "none pictured"), button);
+  return make("div", { class: "gallery" }, make("h3", {}, title), clips.length ? strips : make("p", { class: "quiet" }, "none pictured"), button);
 }
 
 class Panels {
@@ -43,7 +43,7 @@ class Panels {
   sections(cards) {
     const set = cards.filter((card) => card.column.scored && (card.column.published.length || Math.max(...Object.values(card.column.now)) >= 0 || !this.isMeasure(card.column)));
     const others = cards.filter((card) => !set.includes(card));
-    const rest = others.length && make("details", { id: "more-columns" }, make("summary", {}, `${others.length} more columns without a limit: ${others.map((card) => card.column.title).join(", ")}`), make("div", { class: "cards" }, others.map((card) => card.element)));
+    const rest = others.length && make("details", { id: "more-columns" }, make("summary", {}, `${others.length} more columns: ${others.map((card) => card.column.title).join(", ")}`), make("div", { class: "cards" }, others.map((card) => card.element)));
     return [
       section("Funnel", this.funnelBox, this.costBox),
       make("section", { id: "thresholds", "aria-labelledby": "h-thresholds" }, make("h2", { id: "h-thresholds" }, "Scores and limits"),
@@ -172,7 +172,7 @@ class Panels {
     const found = best.faults < all.lost + all.kept;
     this.markBox.replaceChildren(
       make("p", {}, `${agreement.marked.length} marked. All limits together: ${faults(all)}. ` + (found ? `The settings found that agree best are wrong on ${best.faults}.` : "No setting that was tried agrees better.")),
-      make("div", { id: "buttons" }, found && make("button", { type: "button", class: "do", onclick: () => page.setAll(best.limits) }, "Take these settings"),
+      make("div", { class: "buttons" }, found && make("button", { type: "button", class: "do", onclick: () => page.setAll(best.limits) }, "Take these settings"),
         make("button", { type: "button", class: "do", onclick: () => this.download() }, "Save marks (CSV)"),
         make("button", { type: "button", class: "do", onclick: () => page.unmarkAll() }, "Forget changes of marks")),
       make("p", { class: "quiet" }, "Marks stay in this browser. Save them as a CSV and name it in the configuration (`marks: marks.csv`), so that everyone sees them."),
