@@ -30,7 +30,8 @@ def settings(mill: Pipeline) -> dict:
 
 
 def rows(count: int, seed: int = 0, name: str = "video") -> list[dict]:
-    """Clips with scores: bell-shaped, heavy-tailed, whole and mostly zero; some are missing, some clips are images."""
+    """Clips with scores: bell-shaped, heavy-tailed, whole and mostly zero; some are missing, some clips are images, and
+    some were rejected by a scorer."""
     random = np.random.default_rng(seed)
     aes, flow = random.normal(5, 1, count), random.lognormal(0, 1.5, count)
     text = np.where(random.random(count) < 0.8, 0, random.random(count) ** 3)
@@ -53,6 +54,8 @@ def rows(count: int, seed: int = 0, name: str = "video") -> list[dict]:
             "ocr": int(boxes[at]), "ocr_area": float(text[at]),
         }  # fmt: skip
         found.append({column: tables.number(value) for column, value in row.items()})
+        if at % 301 == 7:
+            found[-1] = rejects.rejected(found[-1] | {"flow": ""}, "score_flow", "no frame of the clip can be read")
     return sorted(found, key=lambda row: row["id"])
 
 
@@ -61,7 +64,7 @@ def write(mill: Pipeline, found: list[dict]) -> None:
     results = Path(mill.results)
     limits = mill.rules["clips.select_clips"].settings
     decided = [thresholds.decided(row, limits, "select_clips") for row in found]
-    names = list(found[0]) if found else [*rows(1)[0]]
+    names = list(rows(1)[0])
     tables.write(results / "tables/scores.csv", names, found)
     kept = [row for row in decided if not rejects.is_reject(row)]
     tables.write(results / "tables/selected.csv", names, kept)

@@ -94,9 +94,15 @@ def lengths(rows: pd.DataFrame) -> pd.Series:
     return ((rows["end"] - rows["start"]).fillna(0) * 1000).round()
 
 
+def scored_rows(results: Path) -> pd.DataFrame:
+    """The clips that no scorer rejected."""
+    rows, rejected = pd.read_csv(results / "tables/scores.csv"), pd.read_csv(results / "work/rejects/clips.csv")
+    return rows[~rows["id"].isin(rejected.loc[rejected["stage"] != "select_clips", "id"])]
+
+
 def yielded(results: Path, select: dict) -> tuple[int, int]:
     """(clips, milliseconds) that these thresholds keep, from the table of scores."""
-    rows = pd.read_csv(results / "tables/scores.csv")
+    rows = scored_rows(results)
     keep = keeps(rows, select)
     return int(keep.sum()), int(lengths(rows)[keep].sum())
 
@@ -141,7 +147,7 @@ def test_3600_limits_give_what_pandas_counts(opened, scored):
         list(COLUMNS),
     )
     assert len(found) == 3600
-    rows = pd.read_csv(results / "tables/scores.csv")
+    rows = scored_rows(results)
     wrong = []
     others = {column: keeps(rows, {other: fixed[other] for other in fixed if other != column}) for column in COLUMNS}
     length = lengths(rows)
@@ -198,7 +204,7 @@ def test_dragging_typing_and_keys_give_the_yields_of_the_table(opened, scored):
 
 def test_each_threshold_says_what_it_does(opened, scored):
     mill, path = scored
-    rows, tab = pd.read_csv(Path(mill.results) / "tables/scores.csv"), opened(path)
+    rows, tab = scored_rows(Path(mill.results)), opened(path)
     found = tab.evaluate("""() => { const { found, counts } = clipmill; return Object.fromEntries(counts.columns.map(
         ({ name, index }) => [name, [found.rejects[index], found.alone[index]]])) }""")
     whole = keeps(rows, scored_run.SELECT)
@@ -414,6 +420,8 @@ def test_the_settings_that_agree_best_with_marks_are_found(opened, scored, tmp_p
     """Marks of a person who keeps what has at least 5.2 and at most a tenth of text."""
     mill, _ = scored
     some = [row for row in tables.read(Path(mill.results) / "tables/scores.csv") if row["aes"] and row["flow"]][::20]
+    scored_ids = set(scored_rows(Path(mill.results))["id"])
+    some = [row for row in some if row["id"] in scored_ids]
     wanted = {"aes": {"min": 5.2}, "ocr_area": {"max": 0.1}, "flow": {"min": 0.3}, "height": {"min": 360}}
     rows = [(row["id"], "bad" if failed(row, wanted) else "good") for row in some]
     (tmp_path / "marks.csv").write_text("id,mark\n" + "".join(f"{identity},{mark}\n" for identity, mark in rows))
