@@ -31,7 +31,7 @@ draw = PYTHONPATH=workflow/scripts python -m clipmill.tools.graph --out
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 env: .venv/.installed ## install everything into .venv (needs Python 3.11 or later)
 	@:
@@ -79,7 +79,7 @@ release: demo ## write the data set of a run to release/ in its results: WebData
 	@$(results); echo "Release: $$results/release/ (README.md is its card)"
 
 pictures: dag ## draw the README's pictures from the finished demo
-	@$(results); python demo/pictures.py "$$results" docs/demo.jpg
+	@$(results); python demo/pictures.py "$$results" docs/demo.jpg; python demo/screenshot.py "$$results" docs/report.jpg
 
 plan: env ## show what would run; ARGS="--configfile config/demo.yaml" for that configuration
 	@snakemake --dry-run --cores 1 --quiet rules $(ARGS)
@@ -108,6 +108,9 @@ bench: env ## measure speed on this machine
 
 bench-gpu: env ## measure each learned step on a GPU, next to the bare model
 	@PYTHONPATH=workflow/scripts:tests/kit python bench/gpu.py $(ARGS)
+
+bench-report: env ## measure the threshold page on 200,000 invented clips (needs Chromium)
+	@PYTHONPATH=workflow/scripts:tests/kit python bench/report.py $(ARGS)
 
 lock: env ## renew requirements.lock from pyproject.toml
 	@uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url pyproject.toml --group dev -o requirements.lock

@@ -12,8 +12,9 @@ MAY_USE = {
     "videos": {"engine"},
     "clips": {"engine", "videos"},
     "captions": {"engine", "videos", "clips"},
-    "plan": {"engine", "videos.sources", "videos.containers", "captions.prompts"},
+    "plan": {"engine", "videos.sources", "videos.containers", "captions.prompts", "report.marks"},
     "release": {"engine"},
+    "report": {"engine", "videos", "clips.thresholds"},
     "tools": {"engine", "videos", "clips", "captions", "plan", "release"},
 }
 """What each package may import besides itself."""

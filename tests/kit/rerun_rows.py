@@ -75,6 +75,7 @@ def running(mill: Pipeline) -> dict[str, object]:
         | plans
         | releases
         | {f"fetch_model {block}": (named, mill.config["models"]) for block, named in mill.models().items()}
+        | {"score_report": mill.config["marks"]}
         | {"list_videos": (mill.config["videos"], mill.config["sample"])}
     )
 

@@ -15,6 +15,7 @@ from clipmill.engine import tables, weights
 from clipmill.engine.fingerprints import fingerprint
 from clipmill.plan.config import ConfigError, check, load
 from clipmill.plan.pipeline import Pipeline
+from clipmill.report import marks
 from clipmill.videos import sources
 
 SCHEMA = Path(workflow.basedir) / "schemas" / "config.schema.yaml"

@@ -36,6 +36,8 @@ FIRST = {
     "work/rejects/list_videos.csv": "plan/videos/manifest.csv",
     "run.json": "run.json",
     **{f"report/figures/{name}": f"report/figures/{name}" for name in FIGURES},
+    "report/index.html": "report/index.html",
+    "report/complete.json": "report/complete.json",
 }
 """The other tables, with what must be missing so that Snakemake makes them again."""
 FORGOTTEN = "it is forgotten, and what it held is computed again where it is needed"

@@ -10,7 +10,7 @@ from functools import reduce
 from pathlib import Path
 
 from clipmill.engine import weights
-from clipmill.engine.fingerprints import digest, fingerprint, without_speed
+from clipmill.engine.fingerprints import SCRIPTS, digest, fingerprint, without_speed
 from clipmill.videos import sources
 
 PHASES = ("videos", "clips", "captions")
@@ -18,6 +18,8 @@ FORMATS = {"webdataset": ["shard_megabytes"], "parquet": [], "huggingface": ["li
 """The formats of a release, each with the keys of `release` that concern it alone."""
 DIVIDED = ["columns", "rename", "splits", "buckets"]
 """The keys that concern all of them."""
+AFTER_CAPTIONS = ("match",)
+"""Columns whose thresholds select_pairs applies; select_clips applies the others."""
 MODEL_KEYS = ("model", "pretrained", "head", "head_sha256", "weights", "revision")
 """What fetch_model looks at: the other keys of a block change no model."""
 
@@ -53,7 +55,7 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
     captioner = "server" if caption["server"]["url"] else caption["model"]
     cut = {key: value for key, value in blocks["cut"].items() if key != "when"}
     limits = {column: limits for column, limits in blocks["select"].items() if set(limits.values()) != {None}}
-    match_limits = {"match": limits.pop("match")} if "match" in limits else {}
+    late_limits = {column: limits.pop(column) for column in AFTER_CAPTIONS if column in limits}
     scorers = {
         f"clips.score_{name}": Rule(
             blocks["score"][name] | frames, block=f"score.{name}", model=block.get("model"), enabled=block["enabled"]
@@ -80,7 +82,7 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
                 blocks["clean"] | {"refine": blocks["refine"]}, block="refine", model=refiner
             ),
             "captions.score_match": Rule(blocks["match"] | frames, block="match", model=config["match"]["model"]),
-            "captions.select_pairs": Rule(match_limits, remembers=False),
+            "captions.select_pairs": Rule(late_limits, remembers=False),
             "captions.label_camera": Rule(blocks["camera"], enabled=config["camera"]["enabled"]),
             "captions.cut_clips": Rule(cut),
         }),
@@ -100,7 +102,7 @@ class Pipeline:
     """The flow of one checked configuration. Paths hold the wildcard `{shard}`."""
 
     def __init__(self, config: dict, schema: dict):
-        self.config, self.results = config, config["results"].rstrip("/")
+        self.config, self.results, self.schema = config, config["results"].rstrip("/"), schema
         self.rules = map_rules(config, config)
         self.lasting = map_rules(config, without_speed(config, schema))
 
@@ -124,6 +126,10 @@ class Pipeline:
         """The table that a rule writes for a shard."""
         return f"{self.results}/work/{name}/{self.key(name)}/{{shard}}.csv"
 
+    def store(self) -> str:
+        """The folder of the frames that a scan stores: they depend on its code and settings, so these name it."""
+        return f"{self.results}/frames/{Path(self.memo('videos.scan_videos')).name}"
+
     def before(self, name: str) -> list[str]:
         """The tables that a rule reads."""
         return [self.table(other) for other in self.rules[name].reads]
@@ -137,8 +143,7 @@ class Pipeline:
         places = {
             "memo": self.memo(name),
             "results": self.results,
-            # The frames that a scan stores depend on its code and settings, so these name their folder.
-            "store": f"{self.results}/frames/{Path(self.memo('videos.scan_videos')).name}",
+            "store": self.store(),
             "videos": sources.root_of(self.config["videos"]),
         }
         settings = json.dumps(rule.settings | rule.finish_settings, ensure_ascii=False)
@@ -171,6 +176,35 @@ class Pipeline:
         """The table of files that a format of the release, or its card, writes. As with other tables, a changed
         setting is a missing file."""
         return f"{self.results}/work/release/{name}/{digest(list(self.release(name).values()))}.csv"
+
+    def report(self) -> dict[str, str]:
+        """`code` and `settings` (JSON) of the threshold page: places, thresholds, and what each column means.
+
+        `code` covers the page's own files, too: a page of another version is made again, and computes nothing.
+        """
+        known = self.schema["properties"]["select"]["properties"]
+        settings = {
+            "results": self.results,
+            "videos": str(sources.root_of(self.config["videos"])),
+            "store": self.store(),
+            "memo": self.memo("captions.caption_clips"),
+            "rules": [script_of(name) for name in self.steps("captions")],
+            "marks": self.config["marks"],
+            "select": self.config["select"],
+            "late": list(AFTER_CAPTIONS),
+            "columns": {
+                column: {"description": node["description"], "model": self.model_of(column, node.get("scorer", ""))}
+                for column, node in known.items()
+            },
+        }
+        web = sorted((SCRIPTS / "clipmill" / "report" / "web").iterdir())
+        code = digest(fingerprint("score_report"), [path.read_text(encoding="utf-8") for path in web])
+        return {"code": code, "settings": json.dumps(settings, ensure_ascii=False)}
+
+    def model_of(self, column: str, scorer: str) -> str:
+        """The model that computes a column, as the page names it; empty where none does."""
+        block = self.config["match"] if column in AFTER_CAPTIONS else self.config["score"].get(scorer, {})
+        return " ".join(block[key] for key in ("model", "pretrained") if block.get(key))
 
     def models(self) -> dict[str, dict | str]:
         """What fetch_model must look at, by configuration block: the keys that name models; none for embedded ones."""

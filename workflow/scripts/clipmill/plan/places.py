@@ -3,14 +3,17 @@
 import tempfile
 from pathlib import Path
 
+from clipmill.report import marks
 from clipmill.videos import sources
 
 REMEDY = "Set `results` in the configuration or --config results=DIR"
 
 
 def require(config: dict) -> None:
-    """End where there is nothing to take in, or where the results cannot be written. Leaves nothing behind."""
+    """End where there is nothing to take in, where the results cannot be written, or where `marks` names no marks.
+    Leaves nothing behind."""
     sources.require(config["videos"], config["results"])
+    marks.read(config.get("marks"))
     results = Path(config["results"])
     try:
         with tempfile.TemporaryFile(dir=nearest(results)):

@@ -1,0 +1,435 @@
+"""The threshold page in a real browser: its numbers are those of the tables and of a real run; it is safe to open."""
+
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import scored_run
+import yaml
+from browser import browser
+from clipmill.clips import thresholds
+from clipmill.engine import tables
+from clipmill.report import clips, page
+from mill import Mill, footage
+
+HOSTILE = """<script>alert(1)</script>"'&<img src=x onerror=alert(2)>"""
+NAME = """<b onmouseover=alert(3)>&"' #1%.mp4"""
+COLUMNS = ("aes", "flow", "ocr", "ocr_area", "height", "num_frames")
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser() as running:
+        yield running
+
+
+@pytest.fixture
+def opened(chromium):
+    """Opens a page and gives it; fails where it logs an error or asks for anything but itself."""
+    seen, contexts = [], []
+
+    def open_page(path: Path, address: str = "", like: object = None, **options):
+        if like is None:
+            like = chromium.new_context(**{"viewport": {"width": 1300, "height": 900}, **options})
+            contexts.append(like)
+        tab = like.new_page()
+        tab.on("console", lambda said: seen.append(said.text) if said.type == "error" else None)
+        tab.on("pageerror", lambda error: seen.append(str(error)))
+        tab.on("dialog", lambda dialog: (seen.append(dialog.message), dialog.dismiss()))
+        itself = path.resolve().as_uri()
+        tab.on("request", lambda asked: None if asked.url.startswith(("blob:", itself)) else seen.append(asked.url))
+        tab.goto(itself + address)
+        tab.wait_for_selector("#yield strong")
+        return tab
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert seen == []
+
+
+@pytest.fixture(scope="module")
+def finished_page(tmp_path_factory):
+    """A run that was asked for its page first, with that page as early.html. Never change it: copy it."""
+    mill = Mill(tmp_path_factory.mktemp("page") / "mill")
+    footage(mill.videos)
+    (mill.videos / "video 0.mp4").rename(mill.videos / NAME)
+    early = mill.run("score_report")
+    assert "caption_clips" not in early.jobs
+    (mill.folder / "early.html").write_bytes((mill.results / "report/index.html").read_bytes())
+    mill.run()
+    return mill
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory):
+    """3,000 invented clips with scores of every kind, and their page."""
+    mill = scored_run.pipeline(tmp_path_factory.mktemp("scored") / "results")
+    scored_run.write(mill, scored_run.rows(3000))
+    return mill, built(mill)
+
+
+def built(mill, complete: bool = False, **settings) -> Path:
+    out = Path(mill.results) / "report/index.html"
+    out.parent.mkdir(exist_ok=True)
+    out.write_text(page.build(Path(mill.results), scored_run.settings(mill) | settings, {}, complete))
+    return out
+
+
+def keeps(rows: pd.DataFrame, select: dict) -> pd.Series:
+    """Which rows these thresholds keep, by pandas."""
+    keep = pd.Series(True, index=rows.index)
+    for column, limits in select.items():
+        given = {side: limit for side, limit in limits.items() if limit is not None}
+        if given:
+            passes = rows[column].ge(given.get("min", -math.inf)) & rows[column].le(given.get("max", math.inf))
+            exempt = (rows["kind"] == "image") & rows[column].isna() & (column in thresholds.VIDEO_ONLY)
+            keep &= passes | exempt
+    return keep
+
+
+def lengths(rows: pd.DataFrame) -> pd.Series:
+    """Milliseconds of each clip, 0 for an image."""
+    return ((rows["end"] - rows["start"]).fillna(0) * 1000).round()
+
+
+def scored_rows(results: Path) -> pd.DataFrame:
+    """The clips that no scorer rejected."""
+    rows, rejected = pd.read_csv(results / "tables/scores.csv"), pd.read_csv(results / "work/rejects/clips.csv")
+    return rows[~rows["id"].isin(rejected.loc[rejected["stage"] != "select_clips", "id"])]
+
+
+def yielded(results: Path, select: dict) -> tuple[int, int]:
+    """(clips, milliseconds) that these thresholds keep, from the table of scores."""
+    rows = scored_rows(results)
+    keep = keeps(rows, select)
+    return int(keep.sum()), int(lengths(rows)[keep].sum())
+
+
+def shown(tab) -> tuple[int, int]:
+    """(clips, milliseconds) that the page shows."""
+    data = tab.evaluate("({...document.getElementById('yield').dataset})")
+    return round(float(data["clips"])), round(float(data["ms"]))
+
+
+def configured(tab) -> dict:
+    return yaml.safe_load(tab.locator("textarea").first.input_value())["select"]
+
+
+def settled(tab) -> None:
+    """Wait until a moved limit is drawn and exported."""
+    tab.wait_for_selector("#bar:not([aria-busy=true])")
+
+
+def test_3600_limits_give_what_pandas_counts(opened, scored):
+    mill, path = scored
+    results, fixed = Path(mill.results), scored_run.SELECT
+    tab = opened(path)
+    found = tab.evaluate(
+        """(names) => {
+          const { counts } = clipmill, found = [];
+          for (const name of names) {
+            const column = counts.columns.find((one) => one.name === name), now = { ...counts.limits[column.index] };
+            const step = column.grid.length / 300;
+            for (const side of ["min", "max"]) for (let n = 0; n < 300; n++) {
+              const at = Math.floor(n * step);
+              counts.limits[column.index] = { ...now, [side]: at };
+              counts.refresh(column);
+              const { clips, ms } = counts.count([]);
+              found.push([name, side, column.grid[at], clips, ms]);
+            }
+            counts.limits[column.index] = now;
+            counts.refresh(column);
+          }
+          return found;
+        }""",
+        list(COLUMNS),
+    )
+    assert len(found) == 3600
+    rows = scored_rows(results)
+    wrong = []
+    others = {column: keeps(rows, {other: fixed[other] for other in fixed if other != column}) for column in COLUMNS}
+    length = lengths(rows)
+    for column, side, text, count, ms in found:
+        limits = fixed.get(column, {}) | {side: yaml.safe_load(text)}
+        kept = others[column] & keeps(rows, {column: limits})
+        if (int(kept.sum()), int(length[kept].sum())) != (count, ms):
+            wrong.append((column, side, text))
+    assert wrong == []
+    assert len({count for *_, count, _ in found}) > 500, "the limits are tried where they matter"
+
+
+def test_dragging_typing_and_keys_give_the_yields_of_the_table(opened, scored):
+    mill, path = scored
+    results, tab = Path(mill.results), opened(path)
+    assert shown(tab) == yielded(results, scored_run.SELECT)
+    handle, field = tab.locator("#card-aes .handle.min"), tab.locator("#card-aes input").first
+    for shift in (40, -75, 160):
+        box = handle.bounding_box()
+        middle = box["x"] + box["width"] / 2, box["y"] + 30
+        tab.mouse.move(*middle)
+        tab.mouse.down()
+        tab.mouse.move(middle[0] + shift, middle[1], steps=5)
+        tab.mouse.up()
+        settled(tab)
+        limit = float(field.input_value())
+        assert shown(tab) == yielded(results, scored_run.SELECT | {"aes": {"min": limit}}), shift
+        assert configured(tab)["aes"]["min"] == limit
+    handle.focus()
+    for key in ("ArrowRight", "ArrowLeft", "PageUp", "PageDown", "End", "Home", "ArrowUp"):
+        before = field.input_value()
+        tab.keyboard.press(key)
+        settled(tab)
+        assert key == "ArrowLeft" or field.input_value() != before
+        assert shown(tab) == yielded(results, scored_run.SELECT | {"aes": {"min": float(field.input_value())}}), key
+        assert handle.get_attribute("aria-valuetext") == field.input_value()
+    tab.keyboard.press("Delete")
+    settled(tab)
+    assert shown(tab) == yielded(results, scored_run.SELECT | {"aes": {}})
+    field.fill("4.98715")
+    field.press("Enter")
+    settled(tab)
+    assert "4.98715 is not on the grid" in tab.locator("#card-aes .said").inner_text()
+    assert shown(tab) == yielded(results, scored_run.SELECT | {"aes": {"min": float(field.input_value())}})
+    field.fill("many")
+    field.press("Enter")
+    assert "no number" in tab.locator("#card-aes .said").inner_text()
+    again = opened(path, address=tab.evaluate("location.hash"))
+    assert shown(again) == shown(tab), "the address holds the settings"
+    tab.get_by_role("button", name="Reset").click()
+    assert shown(tab) == yielded(results, scored_run.SELECT)
+    assert tab.evaluate("location.hash") == ""
+
+
+def test_each_threshold_says_what_it_does(opened, scored):
+    mill, path = scored
+    rows, tab = scored_rows(Path(mill.results)), opened(path)
+    found = tab.evaluate("""() => { const { found, counts } = clipmill; return Object.fromEntries(counts.columns.map(
+        ({ name, index }) => [name, [found.rejects[index], found.alone[index]]])) }""")
+    whole = keeps(rows, scored_run.SELECT)
+    for column, limits in scored_run.SELECT.items():
+        passes = keeps(rows, {column: limits})
+        others = keeps(rows, {other: given for other, given in scored_run.SELECT.items() if other != column})
+        assert found[column] == [int((~passes).sum()), int((others & ~passes).sum())], column
+        assert int(others.sum()) == int(whole.sum()) + found[column][1]
+    both = tab.evaluate("""() => { const { found, counts } = clipmill, at = (name) => counts.columns.find(
+        (one) => one.name === name).index, [one, other] = [at("aes"), at("flow")].sort((a, b) => a - b);
+        return found.both[one * counts.columns.length + other] }""")
+    assert both == int((~keeps(rows, {"aes": {"min": 4.5}}) & ~keeps(rows, {"flow": {"min": 0.3}})).sum())
+    assert "without a value: rejected" in tab.locator("#card-flow").inner_text()
+    assert "images: not judged" in tab.locator("#card-flow").inner_text()
+
+
+def test_the_copied_configuration_gives_the_counts_that_the_page_foretold(opened, finished_page, tmp_path, chromium):
+    mill = finished_page.copy(tmp_path / "mill")
+    context = chromium.new_context(permissions=["clipboard-read", "clipboard-write"])
+    tab = opened(mill.results / "report/index.html", like=context)
+    scores = pd.read_csv(mill.results / "tables/scores.csv")
+    for column, side, limit in (("aes", 0, scores["aes"].quantile(0.3)), ("flow", 1, scores["flow"].quantile(0.8))):
+        field = tab.locator(f"#card-{column} input").nth(side)
+        field.fill(str(limit))
+        field.press("Enter")
+    settled(tab)
+    clips_, ms = shown(tab)
+    pairs = int(tab.evaluate("document.getElementById('yield').dataset.pairs"))
+    assert 0 < clips_ < len(scores)
+    tab.get_by_role("button", name="Copy configuration").click()
+    copied = tab.evaluate("navigator.clipboard.readText()")
+    assert f"selects {clips_} of {len(scores)} clips" in copied
+    context.close()
+    outcome = mill.change(**yaml.safe_load(copied)).run()
+    selected = list(tables.read(mill.results / "tables/selected.csv"))
+    assert len(selected) == clips_
+    assert len(list(tables.read(mill.results / "meta.csv"))) == pairs
+    assert sum(round(1000 * (float(row["end"]) - float(row["start"]))) for row in selected if row["end"]) == ms
+    assert not outcome.computed, "another threshold computes nothing that is known"
+    again = opened(mill.results / "report/index.html")
+    assert shown(again) == (clips_, ms), "the new page says the same"
+
+
+def test_marks_survive_a_reload_and_come_back_from_the_configuration(opened, finished_page, tmp_path, chromium):
+    mill = finished_page.copy(tmp_path / "mill")
+    context = chromium.new_context(viewport={"width": 1300, "height": 900})
+    path = mill.results / "report/index.html"
+    tab = opened(path, like=context)
+    strips = tab.locator("#card-aes button.strip")
+    marked = [strips.nth(number).get_attribute("data-id") for number in (0, 1)]
+    for number, key in ((0, "g"), (1, "b")):
+        strips.nth(number).focus()
+        tab.keyboard.press(key)
+    tab.reload()
+    tab.wait_for_selector("#yield strong")
+    wanted = dict(zip(marked, ["good", "bad"], strict=True))
+    assert {key: mark for key, mark in tab.evaluate("[...clipmill.marks]") if mark} == wanted
+    assert "1 of 1 good" in tab.locator("main").inner_text() or "0 of 1 good" in tab.locator("main").inner_text()
+    with tab.expect_download() as waited:
+        tab.get_by_role("button", name="Save marks").click()
+    saved = Path(waited.value.path()).read_text()
+    context.close()
+    assert saved == "id,mark\n" + "".join(f"{key},{mark}\n" for key, mark in sorted(wanted.items()))
+    (mill.folder / "marks.csv").write_text(f"{saved}gone-1,good\n")
+    outcome = mill.change(marks="marks.csv").run()
+    assert set(outcome.jobs) <= {"score_report", "complete_report", "summarize"}, "marks change the page alone"
+    fresh = opened(path)
+    assert dict(fresh.evaluate("[...clipmill.marks]")) == wanted
+    assert fresh.evaluate("clipmill.panels.csv()").splitlines() == (mill.folder / "marks.csv").read_text().splitlines()
+    assert mill.run().idle
+    (mill.folder / "marks.csv").write_text("id,mark\n")
+    assert set(mill.run().jobs) == {"score_report", "complete_report"}, "other marks in the same file"
+    (mill.folder / "marks.csv").write_text("id,mark\nx,fine\n")
+    assert "line 2 of marks.csv has the mark 'fine'" in mill.run(ok=False).text
+
+
+def test_before_captioning_the_page_says_so(opened, finished_page):
+    tab = opened(finished_page.folder / "early.html")
+    text = tab.locator("body").inner_text()
+    assert "before captioning" in text
+    assert "captions to make" in text
+    assert "None yet: captioning follows the selection" in text
+
+
+def test_a_lost_or_damaged_page_is_made_again(finished_page, tmp_path):
+    mill = finished_page.copy(tmp_path / "mill")
+    before, report = mill.final(), mill.results / "report"
+    (report / "index.html").write_bytes((report / "index.html").read_bytes()[:1000])
+    healed = mill.run()
+    assert "report/index.html is damaged" in healed.text
+    assert set(healed.jobs) == {"score_report", "complete_report"}
+    (report / "complete.json").unlink()
+    assert set(mill.run().jobs) == {"complete_report"}
+    assert mill.run().idle
+    assert mill.final() == before
+
+
+def test_clips_play_and_captions_are_found(opened, finished_page):
+    """Names may hold anything. A request for the clip itself is no request to a network."""
+    tab = opened(finished_page.results / "report/index.html")
+    tab.route("**/*.mp4*", lambda route: route.abort())
+    wanted = next(row for row in tables.read(finished_page.results / "tables/scores.csv") if row["relpath"] == NAME)
+    assert tab.evaluate("clipmill.clips.find((clip) => clip.file.includes('onmouseover')).file") == NAME
+    tab.evaluate("(id) => clipmill.strips.open(clipmill.clips.find((clip) => clip.id === id))", wanted["id"])
+    assert NAME in tab.locator("dialog").inner_text()
+    tab.keyboard.press("Escape")
+    field = tab.get_by_role("searchbox")
+    field.fill("no such words")
+    assert "0 of" in tab.locator(".captions").locator("..").inner_text()
+    text = tab.evaluate("clipmill.clips.find((clip) => clip.text).text")
+    field.fill(text)
+    assert text in tab.locator(".captions").inner_text()
+
+
+def test_text_of_others_is_shown_as_text(opened, tmp_path):
+    mill = scored_run.pipeline(tmp_path / "it's & results")
+    found = scored_run.rows(40, name=HOSTILE)
+    scored_run.write(mill, found)
+    long = HOSTILE + "x" * 10_000
+    scored_run.write_captions(mill, list(tables.read(Path(mill.results) / "tables/selected.csv")), text=long)
+    tab = opened(built(mill, complete=True))
+    assert tab.locator(".captions .text").first.text_content() == long
+    assert HOSTILE in tab.locator("button.strip").first.get_attribute("aria-label")
+    assert tab.locator("script, img, b").count() == 1, "the page's own script"
+    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_network_is_out_of_reach(chromium, scored):
+    tab = chromium.new_page()
+    tab.goto(scored[1].as_uri())
+    refused = tab.evaluate(
+        """async () => {
+          const found = [], refused = () => new Promise((done) => addEventListener(
+            "securitypolicyviolation", (event) => done(found.push(event.effectiveDirective)), { once: true }));
+          for (const ask of [
+            () => fetch("https://example.org").catch(() => {}),
+            () => { new Image().src = "https://example.org/a.png"; },
+            () => { document.createElement("video").src = "https://example.org/a.mp4"; },
+            () => { document.body.append(Object.assign(document.createElement("script"), { textContent: "0" })); },
+          ]) {
+            const waiting = refused();
+            ask();
+            await waiting;
+          }
+          return found;
+        }"""
+    )
+    tab.close()
+    assert refused == ["connect-src", "img-src", "media-src", "script-src-elem"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_checker_of_accessibility_finds_no_serious_fault(opened, finished_page, scheme):
+    pytest.importorskip("axe_playwright_python", reason="needs axe-playwright-python (make env)")
+    from axe_playwright_python.sync_playwright import Axe
+
+    tab = opened(finished_page.results / "report/index.html", color_scheme=scheme)
+    tab.locator("#card-aes input").first.fill("5")
+    tab.locator("#card-aes input").first.press("Enter")
+    settled(tab)
+    tab.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
+    found = Axe().run(tab).response["violations"]
+    serious = [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")]
+    assert serious == []
+
+
+@pytest.mark.parametrize("width", [360, 1300])
+def test_the_page_fits_a_phone_and_a_laptop(opened, finished_page, width):
+    tab = opened(finished_page.results / "report/index.html", viewport={"width": width, "height": 800}, has_touch=True)
+    assert tab.evaluate("document.documentElement.scrollWidth") == width
+    box = tab.locator("#card-aes .handle.min").bounding_box()
+    assert box["width"] >= 24, "a finger takes it"
+
+
+def test_an_empty_run_has_a_page(opened, tmp_path):
+    mill = scored_run.pipeline(tmp_path / "results")
+    scored_run.write(mill, [])
+    scored_run.write_captions(mill, [])
+    for complete in (False, True):
+        tab = opened(built(mill, complete))
+        assert shown(tab) == (0, 0)
+        assert "0 of 0 clips" in tab.locator("#yield").inner_text()
+
+
+def test_above_its_limit_the_page_is_a_sample_and_says_so(opened, tmp_path, monkeypatch):
+    monkeypatch.setattr(clips, "EXACT", 2000)
+    mill = scored_run.pipeline(tmp_path / "results")
+    scored_run.write(mill, scored_run.rows(10_000, seed=4))
+    tab = opened(built(mill))
+    assert "A stratified sample: " in tab.locator("#top").inner_text()
+    truth = yielded(Path(mill.results), scored_run.SELECT)
+    assert shown(tab)[0] == truth[0], "what is configured is exact: the kept clips are a stratum"
+    assert abs(shown(tab)[1] / truth[1] - 1) < 0.05
+    found = tab.evaluate(
+        """() => {
+          const { counts } = clipmill, column = counts.columns.find((one) => one.name === "aes"), found = [];
+          for (let at = 0; at < column.grid.length; at += Math.ceil(column.grid.length / 100)) {
+            counts.limits[column.index].min = at;
+            counts.refresh(column);
+            const { clips, margin } = counts.count([]);
+            found.push([column.grid[at], clips, margin]);
+          }
+          return found;
+        }"""
+    )
+    truth = [yielded(Path(mill.results), scored_run.SELECT | {"aes": {"min": float(text)}})[0] for text, *_ in found]
+    within = [abs(clips_ - true) <= margin + 1 for true, (_, clips_, margin) in zip(truth, found, strict=True)]
+    assert sum(within) >= 0.9 * len(within)
+    assert max(margin for *_, margin in found) > 10
+
+
+def test_the_settings_that_agree_best_with_marks_are_found(opened, scored, tmp_path):
+    """Marks of a person who keeps what has at least 5.2 and at most a tenth of text."""
+    mill, _ = scored
+    some = [row for row in tables.read(Path(mill.results) / "tables/scores.csv") if row["aes"] and row["flow"]][::20]
+    scored_ids = set(scored_rows(Path(mill.results))["id"])
+    some = [row for row in some if row["id"] in scored_ids]
+    wanted = {"aes": {"min": 5.2}, "ocr_area": {"max": 0.1}, "flow": {"min": 0.3}, "height": {"min": 360}}
+    rows = [(row["id"], "bad" if failed(row, wanted) else "good") for row in some]
+    (tmp_path / "marks.csv").write_text("id,mark\n" + "".join(f"{identity},{mark}\n" for identity, mark in rows))
+    tab = opened(built(mill, marks=str(tmp_path / "marks.csv")))
+    tab.get_by_role("button", name="Take these settings").click()
+    good = sum(mark == "good" for _, mark in rows)
+    assert f"0 of {good} good lost, 0 of {len(rows) - good} bad kept" in tab.locator("main").inner_text()
+
+
+def failed(row: dict, select: dict) -> bool:
+    return any(thresholds.failure(row, column, limits) for column, limits in select.items())

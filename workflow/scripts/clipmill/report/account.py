@@ -1,0 +1,64 @@
+"""What the page says around the thresholds: the funnel, the rejects with examples, and what captioning costs."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from clipmill.engine import accounts, rejects
+from clipmill.report import clips
+
+EXAMPLES = 3
+"""Rejects of each reason that are shown."""
+
+
+def milliseconds(rows: pd.DataFrame) -> pd.Series:
+    """The length of each clip in whole milliseconds, 0 for a still image."""
+    start, end = (pd.to_numeric(rows[name].replace("", "0")) for name in ("start", "end"))
+    return ((end - start) * 1000).round().clip(lower=0).fillna(0).astype("int64")
+
+
+def files(listing: Path, videos: Path) -> list[dict]:
+    """The funnel down to the clips: `name`, `count` and `ms` (milliseconds; None where not known) of each step."""
+    listed = sum(len(part) for part in clips.texts(listing, ["id"]))
+    rows = clips.table(videos, ["id", "duration"])
+    length = int((pd.to_numeric(rows["duration"].replace("", "0")) * 1000).round().sum())
+    return [
+        {"name": "files", "count": listed, "ms": None},
+        {"name": "readable videos and images", "count": len(rows), "ms": length},
+    ]
+
+
+def reasons(tables: Iterable[Path]) -> list[dict]:
+    """The rejects by stage and reason, most first within a stage: `count`, `ms`, `examples` (file, span, detail)."""
+    parts = [clips.table(path, rejects.TABLE) for path in tables]
+    rows = pd.concat(parts, ignore_index=True)
+    rows["ms"] = milliseconds(rows)
+    found = []
+    for (stage, reason), group in rows.groupby(["stage", "reason"]):
+        some = group.iloc[np.unique(np.linspace(0, len(group) - 1, EXAMPLES).astype(int))]
+        examples = some[["id", "relpath", "start", "end", "detail"]].to_dict("records")
+        entry = {"stage": stage, "reason": reason, "count": len(group), "ms": int(group["ms"].sum())}
+        found.append(entry | {"examples": examples})
+    return sorted(found, key=lambda entry: (entry["stage"], -entry["count"], entry["reason"]))
+
+
+def rates(results: Path, rules: Iterable[str], shipped: dict[str, float]) -> list[dict]:
+    """Seconds per clip of the rules of the captions phase: `rule`, `seconds`, `kind` (gpu or cpu), `measured`.
+
+    Measured by the finished jobs of this results folder where there are any, otherwise the `shipped` rates.
+    """
+    sums: dict[str, list[float]] = {}
+    for rule, record in accounts.read(results):
+        if record["computed"]:
+            total = sums.setdefault(rule, [0, 0, 0])
+            busy = record["seconds"] * record["gpus"], record["cpu_seconds"]
+            sums[rule] = [total[0] + record["computed"], total[1] + busy[0], total[2] + busy[1]]
+    found = []
+    for rule in rules:
+        count, gpu, cpu = sums.get(rule, (0, 0, 0))
+        kind = "gpu" if gpu or (not count and rule == "caption_clips") else "cpu"
+        seconds = (gpu or cpu) / count if count else shipped.get(rule, 0.1)
+        found.append({"rule": rule, "seconds": round(seconds, 5), "kind": kind, "measured": bool(count)})
+    return found

@@ -1,0 +1,212 @@
+"""The threshold page: one HTML file with every score of a run, pictures, and the code that counts.
+
+All data stands in one block: gzip of a JSON head, of the arrays that it names and of the pictures, in base64. So no
+text of a run is ever read as HTML, and nothing has to be loaded: the page's content policy allows no network at all.
+"""
+
+import base64
+import gzip
+import hashlib
+import json
+import os
+import struct
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from clipmill.clips.thresholds import VIDEO_ONLY
+from clipmill.engine import tables, vouch
+from clipmill.engine.memo import Memo
+from clipmill.report import account, clips, grid, marks, meaning, strips
+from clipmill.videos import frames
+
+WEB = Path(__file__).parent / "web"
+SCRIPTS = ("counts.js", "charts.js", "strips.js", "panels.js", "page.js")
+BYTES = 9_500_000
+"""Most bytes of the page; the pictures get what the rest leaves, MOST_PICTURES at most."""
+MOST_PICTURES = 4_500_000
+TEXT = 20_000_000
+"""Most characters of all captions together: each has an equal share, and a longer one is shortened."""
+COLUMNS = 30
+"""Most columns with limits: each has a bit of a number."""
+BASE = ("id", "video_id", "relpath", "kind", "start_frame", "end_frame", "start", "end", "num_frames")
+EARLY_REJECTS = ("work/rejects/list_videos.csv", "work/rejects/videos.csv", "work/rejects/clips.csv")
+REJECTS = ("rejects.csv",)
+"""The rejects before captioning, and all of a finished run."""
+LATE = {"unknown": 0, "captioned": 1, "rejected": 2}
+"""What is known of a clip after the selection."""
+
+
+def build(results: Path, settings: dict, shipped: dict[str, float], complete: bool) -> str:
+    """The page of a results folder as HTML. `settings`: see Pipeline.report; `shipped`: seconds per clip of the rules
+    that have not run; `complete`: with captions and pairs.
+
+    Raises SystemExit where the marks cannot be read.
+    """
+    run, marked = Run(results, settings, complete), marks.read(settings["marks"])
+    columns, codes, values = _columns(run)
+    limits = {one["name"]: [float(one["grid"][at]) for at in one["now"].values() if at >= 0] for one in columns}
+    places, chance = clips.pictured(run.rows, values, limits, set(marked))
+    without = np.flatnonzero(run.rows["id"].isin(set(marked)) & ~run.rows.index.isin(places))
+    store = frames.Store(Path(settings["store"]), Path(settings["videos"]))
+    drawn = strips.drawn(store, run.rows.iloc[places].to_dict("records"))
+    numbers = iter(range(len(drawn)))
+    shown = [
+        {**_clip(run, place), "chance": place in chance, "strip": -1 if strip is None else next(numbers)}
+        for place, strip in zip([*places.tolist(), *without.tolist()], [*drawn, *[None] * len(without)], strict=True)
+    ]
+    known = set(run.rows["id"])
+    head = {
+        "name": Path(settings["results"]).name,
+        "results": settings["results"],
+        "digest": vouch.digest(run.scores)[:12],
+        "complete": complete,
+        "strata": run.strata,
+        "columns": columns,
+        "funnel": account.files(results / "tables/listing.csv", results / "tables/videos.csv"),
+        "rejects": account.reasons([results / name for name in (REJECTS if complete else EARLY_REJECTS)]),
+        "costs": account.rates(results, settings["rules"], shipped),
+        "clips": [clip | {"mark": marked.get(clip["id"], "")} for clip in shown],
+        "other_marks": sorted([identity, mark] for identity, mark in marked.items() if identity not in known),
+        "frames": len(strips.MOMENTS),
+    }
+    arrays = codes | _states(run)
+    taken = len(_packed(head, arrays, [])) * 4 // 3 + sum(path.stat().st_size for path in WEB.iterdir())
+    budget = min(MOST_PICTURES, (BYTES - taken) * 3 // 4)
+    return html(_packed(head, arrays, strips.encoded([strip for strip in drawn if strip is not None], budget)))
+
+
+class Run:
+    """The tables of a run as the page needs them: `rows`, the clips that it counts, with `ms`, `kept`, `failed` (a
+    scorer rejected it) and `late` (see LATE); their `strata`; `why` each other clip is a reject, by id; `later`."""
+
+    def __init__(self, results: Path, settings: dict, complete: bool):
+        self.results, self.settings, self.complete = results, settings, complete
+        self.scores = results / "tables/scores.csv"
+        present = tables.columns(self.scores)
+        self.columns = [name for name in settings["select"] if name in present and name not in settings["late"]]
+        early = clips.table(results / "work/rejects/clips.csv", ["id", "stage", "reason"]).set_index("id")
+        self.why = early["reason"]
+        self.rows, self.strata = clips.counted(self.scores, list(dict.fromkeys([*BASE, *self.columns])), self.why)
+        self.later = self.captions() if complete else pd.DataFrame(columns=["text", "path", "why", "late"])
+        ids = self.rows["id"]
+        self.rows["ms"] = account.milliseconds(self.rows)
+        self.rows["kept"] = ~ids.isin(early.index)
+        self.rows["failed"] = ids.isin(early.index[early["stage"] != "select_clips"])
+        self.rows["late"] = ids.map(self.later["late"]).fillna(LATE["unknown"]).astype(int)
+
+    def captions(self) -> pd.DataFrame:
+        """What the captions phase found, by clip id: its own scores, `text`, `path` of a pair, `why` it is none."""
+        late = [name for name in self.settings["late"] if name in tables.columns(self.results / "tables/captions.csv")]
+        rows = clips.table(self.results / "tables/captions.csv", ["id", "text", *late]).set_index("id")
+        rejected = clips.table(self.results / "rejects.csv", ["id", "stage", "reason"]).set_index("id")
+        rejected = rejected[rejected.index.isin(rows.index)]
+        pairs = clips.table(self.results / "meta.csv", ["id", "path"]).set_index("id")
+        rows["path"] = pairs["path"].reindex(rows.index).fillna("")
+        rows["why"] = rejected["reason"].reindex(rows.index).fillna("")
+        lost = rows.index.isin(rejected.index[rejected["stage"] != "select_pairs"])
+        rows["late"] = np.where(lost, LATE["rejected"], LATE["captioned"])
+        return rows
+
+
+def _columns(run: Run) -> tuple[list[dict], dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """What the page says of each column that has a value or a limit; its codes; its scores."""
+    shown, packed, values = [], {}, {}
+    late = [name for name in run.settings["late"] if name in run.later]
+    is_image = (run.rows["kind"] == "image").to_numpy(dtype=bool)
+    for column in [*run.columns, *late]:
+        if column in late:
+            texts = run.rows["id"].map(run.later[column]).fillna("").astype(str)
+            exempt = (run.rows["late"] != LATE["captioned"]).to_numpy(dtype=bool)
+        else:
+            texts, exempt = run.rows[column], is_image & (column in VIDEO_ONLY)
+        limits = {side: limit for side, limit in run.settings["select"][column].items() if limit is not None}
+        found, missing = grid.numbers(texts)
+        if not limits and np.isnan(found).all():
+            continue
+        points = grid.points(found, limits.values())
+        now = {side: points.index(grid.plain(limits[side])) if side in limits else -1 for side in ("min", "max")}
+        about = meaning.of(column, **run.settings["columns"][column])
+        shown.append({"name": column, "late": column in late, "grid": points, "now": now, **about})
+        packed[f"codes.{column}"], values[column] = grid.codes(found, missing, exempt, points), found
+    if len(shown) > COLUMNS:
+        raise ValueError(f"{len(shown)} columns with limits: the page has room for {COLUMNS}")
+    return shown, packed, values
+
+
+def _states(run: Run) -> dict[str, np.ndarray]:
+    """The other arrays of the page: milliseconds, stratum and state of each clip (see counts.js)."""
+    remembered = run.rows["id"].isin(Memo(run.settings["memo"], ()).ids())
+    state = run.rows["failed"] + 2 * remembered + 4 * run.rows["late"]
+    kinds = {"ms": (run.rows["ms"], np.uint32), "stratum": (run.rows["stratum"], np.uint8), "state": (state, np.uint8)}
+    return {name: column.to_numpy(dtype=kind) for name, (column, kind) in kinds.items()}
+
+
+def _clip(run: Run, place: int) -> dict:
+    """What the page says of a clip: where it lies (paths from the page's folder), its caption, why it is a reject."""
+    row = run.rows.iloc[place]
+    after = run.later.loc[row["id"]] if row["id"] in run.later.index else {"text": "", "path": "", "why": ""}
+    source = (Path(run.settings["videos"]) / row["relpath"]).resolve()
+    text, longest = after["text"], TEXT // clips.PICTURED
+    return {
+        "row": place,
+        "id": row["id"],
+        "file": row["relpath"],
+        "source": os.path.relpath(source, (run.results / "report").resolve()),
+        "start": row["start"],
+        "end": row["end"],
+        "still": row["kind"] == "image",
+        "clip": after["path"],
+        "text": text if len(text) <= longest else f"{text[:longest]} [shortened: {len(text)} characters]",
+        "why": run.why.get(row["id"], "") or after["why"],
+    }
+
+
+def _packed(head: dict, arrays: dict[str, np.ndarray], pictures: list[bytes]) -> bytes:
+    """Head, arrays and pictures as one gzip block, the same bytes for the same content.
+
+    Four bytes with the head's length, the head, then each array byte by byte of its numbers (all lowest bytes, all
+    second ones, ...: these are more alike), then the pictures.
+    """
+    head = head | {
+        "arrays": [[name, array.itemsize, len(array)] for name, array in arrays.items()],
+        "pictures": [len(picture) for picture in pictures],
+    }
+    text = json.dumps(head, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    planes = [
+        np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<")).view(np.uint8).reshape(-1, array.itemsize).T)
+        for array in arrays.values()
+    ]
+    content = b"".join([struct.pack("<I", len(text)), text, *(plane.tobytes() for plane in planes), *pictures])
+    return gzip.compress(content, 6, mtime=0)
+
+
+def html(block: bytes) -> str:
+    """The page around its data. Its policy allows this style, this script, and media of the results folder."""
+    style, shell = (WEB.joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.html"))
+    script = '"use strict";\n' + "\n".join(WEB.joinpath(name).read_text(encoding="utf-8") for name in SCRIPTS)
+    script = f"(() => {{\n{script}\n}})();"
+    policy = {
+        "default-src": "'none'",
+        "style-src": _source(style),
+        "script-src": _source(script),
+        "img-src": "blob: 'self' file:",
+        "media-src": "'self' file:",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    parts = {
+        "policy": "; ".join(f"{name} {allowed}" for name, allowed in policy.items()),
+        "style": style,
+        "script": script,
+        "data": base64.b64encode(block).decode(),
+    }
+    for name, text in parts.items():
+        shell = shell.replace(f"[[{name}]]", text, 1)
+    return shell
+
+
+def _source(text: str) -> str:
+    """How a content policy names an inline style or script: by its SHA-256."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
