@@ -5,6 +5,7 @@
 checkpoint plan_captions:
     input:
         table=rules.gather_clips.output.selected,
+        extras=rules.list_videos.output.extras,
     output:
         manifest="<results>/plan/captions/manifest.csv",
     log:
@@ -19,6 +20,7 @@ checkpoint plan_captions:
         **literal(pipeline.plan("captions")),
     shell:
         'python "$CLIPMILL_WORKFLOW"/scripts/plan.py --table {input.table:q} --manifest {output.manifest:q} {params.options}'
+        " --extras {input.extras:q}"
         " --devices {resources.devices} > {log:q} 2>&1"
 
 
@@ -122,6 +124,7 @@ rule gather_captions:
     input:
         plan=rules.plan_captions.output.manifest,
         selected=rules.gather_clips.output.selected,
+        extras=rules.list_videos.output.extras,
         shards=shards("captions.cut_clips"),
         rejected=[
             rules.list_videos.output.rejects,
@@ -141,5 +144,6 @@ rule gather_captions:
         code=fingerprint("gather_captions"),
     shell:
         'python "$CLIPMILL_WORKFLOW"/scripts/gather_captions.py --selected {input.selected:q} --shards {input.shards:q}'
+        " --extras {input.extras:q}"
         " --rejected {input.rejected:q} --captions {output.captions:q} --meta {output.meta:q}"
         " --rejects {output.rejects:q} > {log:q} 2>&1"

@@ -5,6 +5,7 @@
 checkpoint plan_clips:
     input:
         table=rules.gather_videos.output.clips,
+        extras=rules.list_videos.output.extras,
     output:
         manifest="<results>/plan/clips/manifest.csv",
     log:
@@ -19,6 +20,7 @@ checkpoint plan_clips:
         **literal(pipeline.plan("clips")),
     shell:
         'python "$CLIPMILL_WORKFLOW"/scripts/plan.py --table {input.table:q} --manifest {output.manifest:q} {params.options}'
+        " --extras {input.extras:q}"
         " --devices {resources.devices} > {log:q} 2>&1"
 
 
@@ -68,7 +70,7 @@ rule select_clips:
     input:
         plan=ancient("<results>/plan/clips/manifest.csv"),
         table="<results>/plan/clips/{shard}.csv",
-        scores=pipeline.before("clips.select_clips"),
+        scores=[*pipeline.before("clips.select_clips"), *pipeline.extras("clips.select_clips")],
     output:
         pipeline.table("clips.select_clips"),
     log:
@@ -103,6 +105,7 @@ rule gather_clips:
     input:
         plan=rules.plan_clips.output.manifest,
         clips=rules.gather_videos.output.clips,
+        extras=rules.list_videos.output.extras,
         shards=shards("clips.select_clips"),
         cut=shards("clips.cut_clips"),
     output:
@@ -118,4 +121,4 @@ rule gather_clips:
         code=fingerprint("gather_clips"),
     shell:
         'python "$CLIPMILL_WORKFLOW"/scripts/gather_clips.py --clips {input.clips:q} --shards {input.shards:q}'
-        " --scores {output.scores:q} --selected {output.selected:q} --rejects {output.rejects:q} > {log:q} 2>&1"
+        " --extras {input.extras:q} --scores {output.scores:q} --selected {output.selected:q} --rejects {output.rejects:q} > {log:q} 2>&1"

@@ -7,6 +7,7 @@ rule list_videos:
         listing="<results>/tables/listing.csv",
         rejects="<results>/work/rejects/list_videos.csv",
         ignored="<results>/tables/ignored.csv",
+        extras="<results>/tables/extras.csv",
     log:
         "<results>/logs/list_videos.log",
     benchmark:
@@ -17,11 +18,13 @@ rule list_videos:
         **literal(videos=config["videos"], memo=f"{pipeline.results}/memo/list_videos", results=pipeline.results),
         code=fingerprint("list_videos"),
         # Lazy, so that the folder is read once per run and not by every job that parses this file.
-        state=lambda wildcards: sources.state(config["videos"], pipeline.results),
+        state=lambda wildcards: sources.state(config["videos"], pipeline.results, config["videos_root"]),
+        options=lambda wildcards: pipeline.listing(),
     shell:
         'python "$CLIPMILL_WORKFLOW"/scripts/list_videos.py --videos {params.videos:q} --memo {params.memo:q}'
         " --out {output.listing:q} --rejects {output.rejects:q}"
-        " --ignored {output.ignored:q} --results {params.results:q} > {log:q} 2>&1"
+        " --ignored {output.ignored:q} --extras {output.extras:q} --results {params.results:q} {params.options}"
+        " > {log:q} 2>&1"
 
 
 # scripts/plan.py: the shards of tables/listing.csv
@@ -69,6 +72,7 @@ rule gather_videos:
         # The manifest is also a plain input: otherwise a finished plan would not run again before its gather.
         plan=rules.plan_videos.output.manifest,
         listing=rules.list_videos.output.listing,
+        extras=rules.list_videos.output.extras,
         shards=shards("videos.scan_videos"),
     output:
         videos="<results>/tables/videos.csv",
@@ -83,4 +87,4 @@ rule gather_videos:
         code=fingerprint("gather_videos"),
     shell:
         'python "$CLIPMILL_WORKFLOW"/scripts/gather_videos.py --listing {input.listing:q} --shards {input.shards:q}'
-        " --videos {output.videos:q} --clips {output.clips:q} --rejects {output.rejects:q} > {log:q} 2>&1"
+        " --extras {input.extras:q} --videos {output.videos:q} --clips {output.clips:q} --rejects {output.rejects:q} > {log:q} 2>&1"

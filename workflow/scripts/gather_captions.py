@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from clipmill.engine import files, rejects, tables
+from clipmill.videos.extras import KEYS
 
 META = [
     "path",
@@ -43,6 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--selected", type=Path, required=True, help="the table that the shards were cut from")
     parser.add_argument("--shards", type=Path, nargs="+", required=True, help="the shards' tables, in order")
+    parser.add_argument("--extras", type=Path, required=True, help="a table of the list's other columns")
     parser.add_argument("--rejected", type=Path, nargs="+", required=True, help="rejects of the earlier phases")
     for name in ("captions", "meta", "rejects"):
         parser.add_argument(f"--{name}", type=Path, required=True, help=f"the table of {name} to write")
@@ -53,14 +55,16 @@ def main() -> None:
 
 def gather(args: argparse.Namespace, mine: Path) -> None:
     """Write the tables; `mine` holds the rejects of this phase until they are merged with the others."""
-    selected = tables.columns(args.selected)
+    passed = [name for name in tables.columns(args.extras)[len(KEYS) :] if name != "text"]
+    selected = [name for name in tables.columns(args.selected) if name not in passed]
     known = {*selected, *META, *CUT, LAST, *rejects.COLUMNS}
     added = [name for name in tables.columns(args.shards[0]) if name not in known]
-    names = [*selected, "text", "match", *added]
+    names = [*dict.fromkeys([*selected, "text", "match", *added]), *passed]
     scores = [name for name in selected if name not in (*META, *CLIPS, LAST)]
     with files.whole(args.captions) as captions, files.whole(args.meta) as meta, files.whole(mine) as rejected:
-        to_captions, to_meta = tables.writer(captions, names), tables.writer(meta, [*META, *scores, *added, LAST])
-        to_rejects = tables.writer(rejected, rejects.TABLE)
+        to_captions = tables.writer(captions, names)
+        to_meta = tables.writer(meta, [*META, *scores, *added, *passed, LAST])
+        to_rejects = tables.writer(rejected, [*rejects.TABLE, *passed])
         for row in tables.balanced(args.selected, tables.concatenate(args.shards)):
             to_captions.writerow(row)
             if rejects.is_reject(row):
@@ -68,7 +72,7 @@ def gather(args: argparse.Namespace, mine: Path) -> None:
             else:
                 to_meta.writerow({**row, **{name: row[cut] for name, cut in zip(tables.MEASURES, CUT, strict=True)}})
     every = heapq.merge(*map(tables.read, [*args.rejected, mine]), key=lambda row: (row["id"], row["relpath"]))
-    tables.write(args.rejects, rejects.TABLE, every)
+    tables.write(args.rejects, [*rejects.TABLE, *passed], every)
 
 
 if __name__ == "__main__":

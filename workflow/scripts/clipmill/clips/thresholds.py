@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
@@ -24,6 +25,8 @@ def main(stage: str, description: str) -> None:
     names = tables.columns(args.table)
     for path in args.scores:
         names += [name for name in tables.columns(path) if name not in names]
+    if unknown := sorted(thresholds.keys() - set(names)):
+        raise SystemExit(f"select.{unknown[0]}: there is no such column; the columns are {', '.join(names)}")
     names = [*(name for name in names if name not in rejects.COLUMNS), *rejects.COLUMNS]
     rows = (decided(row, thresholds, stage) for row in joined(args.table, args.scores))
     tables.write(args.out, names, rows)
@@ -39,7 +42,7 @@ def joined(table: Path, scores: list[Path]) -> Iterator[dict]:
             if other["id"] != row["id"]:
                 raise tables.TableError(f"{table}: a table of scores has the row {other['id']} in place of {row['id']}")
             fresh = {name: value for name, value in other.items() if name not in rejects.COLUMNS}
-            why = {} if rejects.is_reject(row) else {name: other[name] for name in rejects.COLUMNS}
+            why = {} if rejects.is_reject(row) else {name: other.get(name, "") for name in rejects.COLUMNS}
             row = {**row, **fresh, **why}
         yield row
 
@@ -55,15 +58,29 @@ def decided(row: dict, thresholds: dict, stage: str) -> dict:
 
 
 def failure(row: dict, column: str, limits: dict) -> tuple[str, str] | None:
-    """(reason, detail) where the row's value of `column` is missing or outside `limits` (min and max included)."""
+    """(reason, detail) where the row's value of `column` is missing or outside `limits`: `min` and `max` (included),
+    `is` and `in` (texts, compared letter by letter)."""
     value = row.get(column, "")
     if value == "":
         if row.get("kind") == "image" and column in VIDEO_ONLY:
             return None
         return f"no {column}", f"{column} is missing"
+    for name, kept in (("is", [limits.get("is")]), ("in", limits.get("in"))):
+        if limits.get(name) is not None and value not in kept:
+            return f"{column} not as select.{column}.{name} asks", f"{column} {value}"
     low, high = limits.get("min"), limits.get("max")
+    if (low is not None or high is not None) and not is_number(value):
+        return f"{column} is no number", f"{column} {value}"
     if low is not None and float(value) < low:
         return f"{column} below {tables.number(float(low))}", f"{column} {value} < {tables.number(float(low))}"
     if high is not None and float(value) > high:
         return f"{column} above {tables.number(float(high))}", f"{column} {value} > {tables.number(float(high))}"
     return None
+
+
+def is_number(text: str) -> bool:
+    """Whether a text, which may come from a list, is a finite number."""
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False

@@ -7,10 +7,12 @@ few rules that a schema cannot express. `messages` holds the wording of mistakes
 import math
 import os
 from collections.abc import Iterator
+from functools import reduce
 from pathlib import Path
 
 from clipmill.captions.prompts import wording
 from clipmill.plan import credentials, messages
+from clipmill.videos.lists import is_list
 
 PATTERN = set("{}<>")
 NULL = {"", "~", "null", "none"}
@@ -77,7 +79,8 @@ def _keys(schema: dict, node: dict, path: tuple = ()) -> Iterator[tuple[tuple[st
 
 
 def _resolved(schema: dict, node: dict) -> dict:
-    return {**schema["$defs"][node["$ref"].rsplit("/", 1)[1]], **node} if "$ref" in node else node
+    """What a node says, with what it refers to (`#/$defs/range`, `#/properties/caption`)."""
+    return {**reduce(dict.get, node["$ref"].split("/")[1:], schema), **node} if "$ref" in node else node
 
 
 def _complete(value, node: dict, schema: dict):
@@ -91,7 +94,9 @@ def _complete(value, node: dict, schema: dict):
             name: _complete(given[name] if name in given else below["default"], below, schema)
             for name, below in node["properties"].items()
         }
-        return {**filled, **{name: given[name] for name in given if name not in filled}}
+        others = node.get("additionalProperties") or {}
+        more = {name: _complete(given[name], others, schema) for name in given if name not in filled}
+        return {**filled, **more}
     if "items" in node and isinstance(value, list):
         return [_complete(item, node["items"], schema) for item in value]
     return _plain(value, node)
@@ -99,6 +104,8 @@ def _complete(value, node: dict, schema: dict):
 
 def _plain(value, node: dict):
     """A single value as the type that `node` asks for, where it can be read as that; otherwise as it is."""
+    if node.get("text"):
+        return value if value is None or isinstance(value, list | dict) else as_text(value)
     types = [node["type"]] if isinstance(node.get("type"), str) else node.get("type", [])
     if isinstance(value, str):
         word = value.strip().lower()
@@ -119,6 +126,11 @@ def _plain(value, node: dict):
     return float(value) if "number" in types else value
 
 
+def as_text(value: object) -> str:
+    """A value of YAML as a list's text."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _number(text: str) -> float | str:
     try:
         return float(text)
@@ -130,11 +142,15 @@ def _contradictions(config: dict, schema: dict) -> Iterator[str]:
     """What a schema cannot say: keys that are wrong together, and paths that Snakemake would read as patterns."""
     if PATTERN.intersection(config["results"]):
         yield f"results: {config['results']!r} is wrong; Snakemake reads the characters {{ }} < > in it as its own"
+    known = schema["properties"]["select"]["properties"]
+    if not is_list(config["videos"]):
+        for column in config["select"].keys() - known.keys():
+            yield messages.unknown(("select", column), list(known), [path for path, _ in _keys(schema, schema)])
     for column, limits in config["select"].items():
         low, high = limits["min"], limits["max"]
         if low is not None and high is not None and low > high:
             yield f"select.{column}: min {low} is more than max {high}, so nothing would be kept"
-        scorer = schema["properties"]["select"]["properties"][column].get("scorer")
+        scorer = known.get(column, {}).get("scorer")
         if scorer and not config["score"][scorer]["enabled"] and (low, high) != (None, None):
             yield (
                 f"select.{column}: the column is made by score.{scorer}, which is not enabled; "
@@ -147,8 +163,10 @@ def _contradictions(config: dict, schema: dict) -> Iterator[str]:
             f"so that pieces of a long scene would be too short"
         )
     yield from credentials.mistakes(config)
+    if config["videos_root"] and not is_list(config["videos"]):
+        yield f"videos_root: {config['videos_root']} is for lists, and videos ({config['videos']}) is none"
     videos, results = Path(config["videos"]).resolve(), Path(config["results"]).resolve()
-    if videos.suffix.lower() != ".csv" and videos.is_relative_to(results):
+    if not is_list(videos) and videos.is_relative_to(results):
         yield f"videos: {config['videos']} lies in results ({config['results']}); results may lie in videos only"
     server = config["caption"]["server"]
     if server["url"] and not server["model"]:

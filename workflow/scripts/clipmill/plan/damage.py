@@ -27,6 +27,7 @@ GATHERED = {
 FIRST = {
     "tables/listing.csv": "plan/videos/manifest.csv",
     "tables/ignored.csv": "run.json",
+    "tables/extras.csv": "tables/clips.csv",
     "work/rejects/list_videos.csv": "plan/videos/manifest.csv",
     "models.json": "run.json",
     "run.json": "run.json",

@@ -9,12 +9,16 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
 
-from clipmill.engine.fingerprints import digest, fingerprint, without_speed
+from clipmill.engine.fingerprints import columns_made, digest, fingerprint, without_speed
 from clipmill.videos import sources
 
 PHASES = ("videos", "clips", "captions")
 MODEL_KEYS = ("model", "pretrained", "head", "head_sha256", "weights", "revision", "server")
 """What fetch_models looks at: the other keys of a block change no model."""
+
+
+NOT_OF_A_CLIP = ("when",)
+"""Keys of `cut` on which the bytes of a clip do not depend."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,8 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
     frames = {"frames_from": blocks["frames"]}
     stored = {key: blocks["frames"][key] for key in ("fps", "short_side", "quality")}
     captioner = "server" if caption["server"]["url"] else caption["model"]
-    cut = {key: value for key, value in blocks["cut"].items() if key != "when"}
-    limits = {column: limits for column, limits in blocks["select"].items() if set(limits.values()) != {None}}
+    cut = {key: value for key, value in blocks["cut"].items() if key not in NOT_OF_A_CLIP}
+    limits = {column: asked for column, given in blocks["select"].items() if (asked := limits_of(given))}
     match_limits = {"match": limits.pop("match")} if "match" in limits else {}
     scorers = {
         f"clips.score_{name}": Rule(
@@ -57,7 +61,7 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
     }
     return {
         "videos.scan_videos": Rule(
-            {"detector": detector, "detectors": {detector: blocks["detectors"][detector]}, "frames": stored},
+            {"detector": detector, "detectors": {detector: blocks["detectors"].get(detector, {})}, "frames": stored},
             finish_settings={"fmin": blocks["fmin"], "clips": blocks["clips"]},
             block="detector",
             model=detector,
@@ -91,11 +95,16 @@ def in_turn(rules: dict[str, Rule]) -> dict[str, Rule]:
     return chain
 
 
+def limits_of(given: dict) -> dict:
+    """The limits of a column that are set."""
+    return {name: value for name, value in given.items() if value is not None}
+
+
 class Pipeline:
     """The flow of one checked configuration. Paths hold the wildcard `{shard}`."""
 
     def __init__(self, config: dict, schema: dict):
-        self.config, self.results = config, config["results"].rstrip("/")
+        self.config, self.schema, self.results = config, schema, config["results"].rstrip("/")
         self.rules = map_rules(config, config)
         self.lasting = map_rules(config, without_speed(config, schema))
 
@@ -123,6 +132,21 @@ class Pipeline:
         """The tables that a rule reads."""
         return [self.table(other) for other in self.rules[name].reads]
 
+    def listing(self) -> str:
+        """The options of list_videos besides its places."""
+        root = ["--videos-root", self.config["videos_root"]] if self.config["videos_root"] else []
+        return shlex.join([*root, "--ours", *self.own_columns()])
+
+    def extras(self, name: str) -> list[str]:
+        """The table of a shard's other columns, where a threshold of a rule acts on one."""
+        known = self.schema["properties"]["select"]["properties"]
+        needed = self.rules[name].settings.keys() - known.keys()
+        return [f"{self.results}/plan/{name.partition('.')[0]}/{{shard}}.extras.csv"] if needed else []
+
+    def own_columns(self) -> list[str]:
+        """The columns that map rules make, which a list's columns may not be called."""
+        return sorted(set().union(*(columns_made(script_of(name)) for name in self.rules)))
+
     def params(self, name: str) -> dict[str, str]:
         """`code` and `command` of a rule: its script with what its result depends on, and where its data is.
 
@@ -134,7 +158,7 @@ class Pipeline:
             "results": self.results,
             # The frames that a scan stores depend on its code and settings, so these name their folder.
             "store": f"{self.results}/frames/{Path(self.memo('videos.scan_videos')).name}",
-            "videos": sources.root_of(self.config["videos"]),
+            "videos": sources.root_of(self.config["videos"], self.config["videos_root"]),
         }
         settings = json.dumps(rule.settings | rule.finish_settings, ensure_ascii=False)
         given = {"settings": settings, "block": rule.block, **places}
@@ -153,7 +177,8 @@ class Pipeline:
         """`code` and `options` of a phase's plan: its steps with their memos, and the size of a shard."""
         limits = [f"--{name}={value}" for name, value in self.config["shards"].items()]
         memos = [f"{script_of(name)}={self.memo(name)}" for name in self.steps(phase)]
-        return {"code": fingerprint("plan"), "options": shlex.join([*limits, "--steps", *memos])}
+        needed = ["--needed", "text"] if phase == "captions" else []
+        return {"code": fingerprint("plan"), "options": shlex.join([*limits, *needed, "--steps", *memos])}
 
     def models(self) -> dict[str, dict | str]:
         """What fetch_models must look at: the keys that name models, by configuration block."""

@@ -38,12 +38,13 @@ class Forecast:
     def videos(self) -> list[dict]:
         """The files that lie there now; one that is new or changed has no id yet."""
         videos, memo = self.pipeline.config["videos"], self.results / "memo" / "list_videos" / "files.csv"
-        root, known = sources.root_of(videos), {}
+        videos_root = self.pipeline.config["videos_root"]
+        root, known = sources.root_of(videos, videos_root), {}
         if memo.exists():
             known = {row["relpath"]: row for row in tables.read(memo)}
             self.changes = {"new": 0, "changed": 0, "deleted": 0}
         rows, seen = {}, set()
-        for relpath in sources.files(videos, self.results):
+        for relpath in sources.files(videos, self.results, videos_root):
             seen.add(relpath)
             row = {"id": self.identity(root / relpath, known.get(relpath)), "path": str(root / relpath)}
             row["kind"] = "image" if Path(relpath).suffix.lower() in sources.IMAGES else "video"
