@@ -33,6 +33,8 @@ pathvars:
 
 wildcard_constraints:
     shard=r"\d{5}",
+    captioner=r"\w+",
+    digest="[0-9a-f]{12}",
 
 
 @cache
@@ -66,6 +68,8 @@ def shards(*names):
 
     def files(wildcards):
         checked()
+        if not names:
+            return []
         phase = names[0].partition(".")[0]
         manifest = getattr(checkpoints, f"plan_{phase}").get().output.manifest
         numbers = [row["shard"] for row in tables.read(manifest)]

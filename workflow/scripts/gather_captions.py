@@ -6,7 +6,9 @@ Example: python workflow/scripts/gather_captions.py --selected selected.csv --sh
 
 import argparse
 import heapq
+import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from clipmill.engine import files, rejects, tables
@@ -35,6 +37,8 @@ CUT = tuple(f"cut_{name}" for name in tables.MEASURES)
 """What `cut_clips` read back from the files that it wrote: the pairs have these measures."""
 
 
+SWITCHED = ("path", "text", "match")
+"""Columns of rules that can be switched off: then no table has them."""
 LAST = "frames_digest"
 """The last column of meta.csv: what `make rebuild` compares."""
 
@@ -45,6 +49,9 @@ def main() -> None:
     parser.add_argument("--selected", type=Path, required=True, help="the table that the shards were cut from")
     parser.add_argument("--shards", type=Path, nargs="+", required=True, help="the shards' tables, in order")
     parser.add_argument("--extras", type=Path, required=True, help="a table of the list's other columns")
+    parser.add_argument("--captioners", nargs="*", default=[], help="names of the other captioners")
+    parser.add_argument("--more", type=Path, nargs="*", default=[], help="their shards' tables, in the same order")
+    parser.add_argument("--sources", type=Path, help="the folder of sources, where clips are left in their sources")
     parser.add_argument("--rejected", type=Path, nargs="+", required=True, help="rejects of the earlier phases")
     for name in ("captions", "meta", "rejects"):
         parser.add_argument(f"--{name}", type=Path, required=True, help=f"the table of {name} to write")
@@ -57,22 +64,38 @@ def gather(args: argparse.Namespace, mine: Path) -> None:
     """Write the tables; `mine` holds the rejects of this phase until they are merged with the others."""
     passed = [name for name in tables.columns(args.extras)[len(KEYS) :] if name != "text"]
     selected = [name for name in tables.columns(args.selected) if name not in passed]
-    known = {*selected, *META, *CUT, LAST, *rejects.COLUMNS}
-    added = [name for name in tables.columns(args.shards[0]) if name not in known]
-    names = [*dict.fromkeys([*selected, "text", "match", *added]), *passed]
+    made, more = tables.columns(args.shards[0]), [f"text_{name}" for name in args.captioners]
+    known = {*selected, *META, *CUT, LAST, *rejects.COLUMNS, *passed}
+    added = [name for name in made if name not in known]
+    missing = {name for name in (*SWITCHED, LAST) if name not in made} - ({"path"} if args.sources else set())
+    names = [*dict.fromkeys([*selected, "text", "match", *more, *added]), *passed]
     scores = [name for name in selected if name not in (*META, *CLIPS, LAST)]
+    of_meta = [*META[: META.index("text") + 1], *more, *META[META.index("text") + 1 :], *scores, *added, *passed, LAST]
     with files.whole(args.captions) as captions, files.whole(args.meta) as meta, files.whole(mine) as rejected:
-        to_captions = tables.writer(captions, names)
-        to_meta = tables.writer(meta, [*META, *scores, *added, *passed, LAST])
+        to_captions = tables.writer(captions, [name for name in names if name not in missing])
+        to_meta = tables.writer(meta, [name for name in of_meta if name not in missing])
         to_rejects = tables.writer(rejected, [*rejects.TABLE, *passed])
-        for row in tables.balanced(args.selected, tables.concatenate(args.shards)):
+        for row in with_more(tables.balanced(args.selected, tables.concatenate(args.shards)), args):
             to_captions.writerow(row)
-            if rejects.is_reject(row):
-                to_rejects.writerow(row)
-            else:
-                to_meta.writerow({**row, **{name: row[cut] for name, cut in zip(tables.MEASURES, CUT, strict=True)}})
+            (to_rejects if rejects.is_reject(row) else to_meta).writerow(of_clip(row, args.sources))
     every = heapq.merge(*map(tables.read, [*args.rejected, mine]), key=lambda row: (row["id"], row["relpath"]))
     tables.write(args.rejects, [*rejects.TABLE, *passed], every)
+
+
+def with_more(rows: Iterator[dict], args: argparse.Namespace) -> Iterator[dict]:
+    """These rows with what each other captioner says of them; nothing where it says nothing that can be used."""
+    streams = [tables.concatenate(args.more[first : first + len(args.shards)])
+               for first in range(0, len(args.more), len(args.shards))]  # fmt: skip
+    for row, *others in zip(rows, *(tables.balanced(args.selected, stream) for stream in streams), strict=True):
+        said = ["" if rejects.is_reject(other) else other["text"] for other in others]
+        yield {**row, **{f"text_{name}": text for name, text in zip(args.captioners, said, strict=True)}}
+
+
+def of_clip(row: dict, sources: Path | None) -> dict:
+    """A row of meta.csv: the measures of the file that was cut; of a clip that stays in its source, its path."""
+    if sources:
+        row = {**row, "path": os.path.abspath(sources / row["relpath"])}
+    return {**row, **{name: row[cut] for name, cut in zip(tables.MEASURES, CUT, strict=True) if row.get(cut)}}
 
 
 if __name__ == "__main__":

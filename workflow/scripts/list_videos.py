@@ -20,15 +20,17 @@ from pathlib import Path
 from stat import S_ISREG
 
 from clipmill.engine import tables, vouch
-from clipmill.engine.rejects import TABLE, rejected
+from clipmill.engine.rejects import TABLE, Reject, rejected
 from clipmill.engine.shown import CONTROL, shown
-from clipmill.videos import lists
+from clipmill.videos import lists, sidecars
 from clipmill.videos.entries import Entries
 from clipmill.videos.extras import KEYS
 from clipmill.videos.sources import COLUMNS, IMAGES, Found, found, root_of
 
 IGNORED = ("extension", "reason", "files", "bytes", "example")
 """The columns of the table of files that are only counted."""
+BESIDE = ("sidecars", "both")
+"""Where captions are looked for next to the files."""
 SAMPLE = 64 * 1024
 """Bytes that are read at each of a file's head, middle and tail."""
 
@@ -44,19 +46,24 @@ def main() -> None:
     parser.add_argument("--rejects", type=Path, required=True, help="the table of rejects to write")
     parser.add_argument("--ignored", type=Path, help="the table to write of files that are only counted")
     parser.add_argument("--extras", type=Path, help="the table to write of a list's other columns")
+    parser.add_argument(
+        "--captions", default="column", choices=("column", "sidecars", "both", "none"), help="where captions are given"
+    )
     parser.add_argument("--ours", nargs="*", default=[], help="more names of columns that are ours")
     parser.add_argument("--results", type=Path, help="folder of results, which is left out")
     parser.add_argument("--memo", type=Path, required=True, help="folder that remembers identities by name, size, time")
     args = parser.parse_args()
     root = root_of(args.videos, args.videos_root)
     if lists.is_list(args.videos):
-        with Entries(args.videos, root, args.ours) as entries:
+        with Entries(args.videos, root, args.ours, args.captions in ("column", "both")) as entries:
             rows, rejects = listing(root, entries.found(), args.memo / "files.csv")
+            rows, rejects = with_captions(rows, rejects, args.captions)
             entries.join(rows, rejects)
             write_list(args, rows, entries)
     else:
         everything = found(args.videos, args.results)
         rows, rejects = listing(root, everything, args.memo / "files.csv")
+        rows, rejects = with_captions(rows, rejects, args.captions)
         write_folder(args, rows, rejects, ignored(root, everything))
     print(f"list_videos: {len(rows)} files taken in, {len(rejects)} rejects", file=sys.stderr)
 
@@ -67,7 +74,8 @@ def write_folder(args: argparse.Namespace, rows: list[dict], rejects: list[dict]
         sys.exit(f"{args.videos}: no video or image in it (see `videos` in config/README.md for the extensions taken)")
     tables.write(args.out, COLUMNS, rows)
     tables.write(args.rejects, TABLE, rejects)
-    write_others(args, left_out, KEYS, [])
+    captioned = ("text",) if args.captions in BESIDE else ()
+    write_others(args, left_out, (*KEYS, *captioned), rows if captioned else [])
     for row in left_out:
         shown = row["extension"] or "no extension"
         print(f"ignored: {row['files']} x {shown} ({row['reason']}), such as {row['example']}", file=sys.stderr)
@@ -75,11 +83,12 @@ def write_folder(args: argparse.Namespace, rows: list[dict], rejects: list[dict]
 
 def write_list(args: argparse.Namespace, rows: list[dict], entries: Entries) -> None:
     """Write the tables of a list, and say which of its columns have other names."""
-    names = entries.names.values()
+    names = list(entries.names.values())
+    captioned = ["text"] if args.captions in BESIDE and "text" not in names else []
     spanned = ("spans",) if entries.spanned else ()
     tables.write(args.out, (*COLUMNS, *spanned), with_spans(rows, entries.accepted()) if spanned else rows)
     tables.write(args.rejects, (*TABLE, *names), entries.refused())
-    write_others(args, [], (*KEYS, *names), entries.accepted())
+    write_others(args, [], (*KEYS, *names, *captioned), captioned_too(entries.accepted(), rows, args.captions))
     for column, name in entries.renamed.items():
         print(f"list_videos: the list's column `{shown(column)}` goes on as `{shown(name)}`", file=sys.stderr)
 
@@ -90,6 +99,26 @@ def write_others(args: argparse.Namespace, left_out: list[dict], names: Iterable
         tables.write(args.ignored, IGNORED, left_out)
     if args.extras:
         tables.write(args.extras, names, extras)
+
+
+def with_captions(rows: list[dict], rejects: list[dict], given: str) -> tuple[list[dict], list[dict]]:
+    """(rows, rejects) of a listing, with the captions next to the files as `text`, where they are asked for."""
+    if given not in BESIDE:
+        return rows, rejects
+    taken, faulty = [], []
+    for row in rows:
+        try:
+            taken.append({**row, "text": sidecars.caption_of(Path(row["path"]))})
+        except Reject as error:
+            faulty.append(reject(row["id"], row["relpath"], error.reason, error.detail))
+    return taken, sorted(rejects + faulty, key=lambda row: (row["id"], row["relpath"]))
+
+
+def captioned_too(extras: Iterable[dict], rows: list[dict], given: str) -> Iterator[dict]:
+    """The rows of a list, with the caption next to the file where the list gives none."""
+    texts = {row["id"]: row["text"] for row in rows if row["text"]} if given in BESIDE else {}
+    for entry in extras:
+        yield {**entry, "text": entry.get("text") or texts.get(entry["id"], "")}
 
 
 def with_spans(rows: list[dict], extras: Iterable[dict]) -> Iterator[dict]:

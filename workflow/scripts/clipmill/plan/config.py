@@ -6,6 +6,7 @@ few rules that a schema cannot express. `messages` holds the wording of mistakes
 
 import math
 import os
+import re
 from collections.abc import Iterator
 from functools import reduce
 from pathlib import Path
@@ -86,15 +87,15 @@ def _resolved(schema: dict, node: dict) -> dict:
 def _complete(value, node: dict, schema: dict):
     """`value` with defaults filled in and text turned into what the schema's `node` asks for."""
     node = _resolved(schema, node)
-    if "properties" in node:
+    others = node.get("additionalProperties") or {}
+    if "properties" in node or others:
         given = {} if value is None or value == "" else value
         if not isinstance(given, dict):
             return value
         filled = {
             name: _complete(given[name] if name in given else below["default"], below, schema)
-            for name, below in node["properties"].items()
+            for name, below in node.get("properties", {}).items()
         }
-        others = node.get("additionalProperties") or {}
         more = {name: _complete(given[name], others, schema) for name in given if name not in filled}
         return {**filled, **more}
     if "items" in node and isinstance(value, list):
@@ -129,6 +130,11 @@ def _plain(value, node: dict):
 def as_text(value: object) -> str:
     """A value of YAML as a list's text."""
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def captioners(config: dict) -> dict[str, dict]:
+    """The blocks of all captioners by their dotted names."""
+    return {"caption": config["caption"]} | {f"captioners.{name}": it for name, it in config["captioners"].items()}
 
 
 def _number(text: str) -> float | str:
@@ -168,10 +174,15 @@ def _contradictions(config: dict, schema: dict) -> Iterator[str]:
     videos, results = Path(config["videos"]).resolve(), Path(config["results"]).resolve()
     if not is_list(videos) and videos.is_relative_to(results):
         yield f"videos: {config['videos']} lies in results ({config['results']}); results may lie in videos only"
-    server = config["caption"]["server"]
-    if server["url"] and not server["model"]:
-        yield "caption.server.model: null is wrong; with caption.server.url it must name the server's model"
-    try:
-        wording(config["caption"]["prompt"], "video")
-    except ValueError as error:
-        yield str(error)
+    for name, block in captioners(config).items():
+        if block["server"]["url"] and not block["server"]["model"]:
+            yield f"{name}.server.model: null is wrong; with {name}.server.url it must name the server's model"
+        try:
+            wording(block["prompt"], "video")
+        except ValueError as error:
+            yield str(error).replace("caption.", f"{name}.")
+    for name in config["captioners"]:
+        if not re.fullmatch("[A-Za-z0-9_]+", name):
+            yield f"captioners.{name}: a name has letters, digits and _ only: it becomes the column text_{name}"
+    if not config["match"]["enabled"] and set(config["select"]["match"].values()) != {None}:
+        yield "select.match: match is not enabled; set match.enabled to true, or min and max of select.match to null"

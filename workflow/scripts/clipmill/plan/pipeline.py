@@ -10,6 +10,7 @@ from functools import reduce
 from pathlib import Path
 
 from clipmill.engine.fingerprints import columns_made, digest, fingerprint, without_speed
+from clipmill.plan import texts
 from clipmill.videos import sources
 
 PHASES = ("videos", "clips", "captions")
@@ -17,7 +18,7 @@ MODEL_KEYS = ("model", "pretrained", "head", "head_sha256", "weights", "revision
 """What fetch_models looks at: the other keys of a block change no model."""
 
 
-NOT_OF_A_CLIP = ("when",)
+NOT_OF_A_CLIP = ("when", "mode", "enabled")
 """Keys of `cut` on which the bytes of a clip do not depend."""
 
 
@@ -45,14 +46,29 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
 
     `config` says which rules run, with which models; `blocks` are its blocks, from which the rules take their settings.
     """
-    detector, caption = config["detector"], config["caption"]
+    detector = config["detector"]
     refiner = config["refine"]["model"] or "none"
     frames = {"frames_from": blocks["frames"]}
     stored = {key: blocks["frames"][key] for key in ("fps", "short_side", "quality")}
-    captioner = "server" if caption["server"]["url"] else caption["model"]
     cut = {key: value for key, value in blocks["cut"].items() if key not in NOT_OF_A_CLIP}
+    cuts, has_text = config["cut"]["enabled"] and config["cut"]["mode"] == "encode", texts.expected(config)
     limits = {column: asked for column, given in blocks["select"].items() if (asked := limits_of(given))}
     match_limits = {"match": limits.pop("match")} if "match" in limits else {}
+    cleaning = Rule(
+        without_switch(blocks["clean"]) | {"refine": blocks["refine"]},
+        block="refine",
+        model=refiner,
+        enabled=config["clean"]["enabled"],
+    )
+    more = [
+        {
+            f"captions.caption_clips.{name}": captioner(
+                f"captioners.{name}", block, blocks["captioners"][name], frames
+            ),
+            f"captions.clean_captions.{name}": replace(cleaning, enabled=cleaning.enabled and block["enabled"]),
+        }
+        for name, block in config["captioners"].items()
+    ]
     scorers = {
         f"clips.score_{name}": Rule(
             blocks["score"][name] | frames, block=f"score.{name}", model=block.get("model"), enabled=block["enabled"]
@@ -70,20 +86,36 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
         "clips.select_clips": Rule(
             limits, reads=tuple(name for name, rule in scorers.items() if rule.enabled), remembers=False
         ),
-        "clips.cut_clips": Rule(cut, enabled=config["cut"]["when"] == "first"),
+        "clips.cut_clips": Rule(cut, enabled=cuts and config["cut"]["when"] == "first"),
         **in_turn({
-            "captions.caption_clips": Rule(
-                blocks["caption"] | frames | {"captioner": captioner}, block="caption", model=captioner
+            "captions.caption_clips": captioner("caption", config["caption"], blocks["caption"], frames),
+            "captions.clean_captions": replace(cleaning, enabled=cleaning.enabled and has_text),
+            "captions.score_match": Rule(
+                without_switch(blocks["match"]) | frames,
+                block="match",
+                model=config["match"]["model"],
+                enabled=config["match"]["enabled"] and has_text,
             ),
-            "captions.clean_captions": Rule(
-                blocks["clean"] | {"refine": blocks["refine"]}, block="refine", model=refiner
-            ),
-            "captions.score_match": Rule(blocks["match"] | frames, block="match", model=config["match"]["model"]),
             "captions.select_pairs": Rule(match_limits, remembers=False),
             "captions.label_camera": Rule(blocks["camera"], enabled=config["camera"]["enabled"]),
-            "captions.cut_clips": Rule(cut),
+            "captions.cut_clips": Rule(cut, enabled=cuts),
         }),
+        **{name: rule for others in more for name, rule in in_turn(others).items()},
     }  # fmt: skip
+
+
+def without_switch(block: dict) -> dict:
+    """A block without what says whether its rule runs."""
+    return {name: value for name, value in block.items() if name not in ("enabled", "given")}
+
+
+def captioner(name: str, config: dict, block: dict, frames: dict) -> Rule:
+    """The rule of a captioner by the name of its block. Another one than `caption` also captions clips whose caption
+    is given."""
+    model = "server" if config["server"]["url"] else config["model"]
+    settings = without_switch(block) | frames | {"captioner": model}
+    always = {} if name == "caption" else {"always": True}
+    return Rule(settings, always, block=name, model=model, enabled=config["enabled"])
 
 
 def in_turn(rules: dict[str, Rule]) -> dict[str, Rule]:
@@ -106,7 +138,9 @@ class Pipeline:
     def __init__(self, config: dict, schema: dict):
         self.config, self.schema, self.results = config, schema, config["results"].rstrip("/")
         self.rules = map_rules(config, config)
-        self.lasting = map_rules(config, without_speed(config, schema))
+        lasting, of_caption = without_speed(config, schema), schema["properties"]["caption"]
+        others = {name: without_speed(block, of_caption) for name, block in config["captioners"].items()}
+        self.lasting = map_rules(config, lasting | {"captioners": others})
 
     def steps(self, phase: str) -> list[str]:
         """The full names of the phase's rules that run and remember."""
@@ -128,14 +162,43 @@ class Pipeline:
         """The table that a rule writes for a shard."""
         return f"{self.results}/work/{name}/{self.key(name)}/{{shard}}.csv"
 
+    def last(self, phase: str, *among: str) -> str:
+        """The full name of the last rule of a phase's chain that runs, `among` these scripts, if any are named."""
+        chain = [name for name, rule in self.rules.items() if rule.enabled and name.count(".") == 1]
+        found = [name for name in chain if name.startswith(phase) and (not among or script_of(name) in among)]
+        return found[-1] if found else ""
+
+    def captioners(self) -> dict[str, str]:
+        """The other captioners by name, with the full name of the last rule of each."""
+        names = {name: self.config["captioners"][name]["enabled"] for name in self.config["captioners"]}
+        last = "clean_captions" if self.config["clean"]["enabled"] else "caption_clips"
+        return {name: f"captions.{last}.{name}" for name, enabled in names.items() if enabled}
+
+    def of_captioner(self, script: str) -> str:
+        """The table that a rule of another captioner writes for a shard, by the wildcards `captioner` and `digest`."""
+        return f"{self.results}/work/captions.{script}.{{captioner}}/{{digest}}/{{shard}}.csv"
+
+    def gathering(self) -> str:
+        """The options of gather_captions besides its tables."""
+        left = self.config["cut"]["enabled"] and self.config["cut"]["mode"] == "none"
+        root = sources.root_of(self.config["videos"], self.config["videos_root"])
+        return shlex.join(["--captioners", *self.captioners(), *(["--sources", str(root)] if left else [])])
+
     def before(self, name: str) -> list[str]:
-        """The tables that a rule reads."""
+        """The tables that a rule reads; of the last phase's chain, the shard where no rule before it runs."""
+        if name.startswith("captions.") and not self.rules[name].reads:
+            return [f"{self.results}/plan/captions/{{shard}}.csv"]
         return [self.table(other) for other in self.rules[name].reads]
 
     def listing(self) -> str:
         """The options of list_videos besides its places."""
         root = ["--videos-root", self.config["videos_root"]] if self.config["videos_root"] else []
-        return shlex.join([*root, "--ours", *self.own_columns()])
+        return shlex.join([*root, "--captions", self.config["caption"]["given"], "--ours", *self.own_columns()])
+
+    def state_of_sources(self) -> str:
+        """A digest of what lies there to take in. It reads the folder or the list."""
+        captions = self.config["caption"]["given"] in ("sidecars", "both")
+        return sources.state(self.config["videos"], self.results, self.config["videos_root"], captions)
 
     def extras(self, name: str) -> list[str]:
         """The table of a shard's other columns, where a threshold of a rule acts on one."""
@@ -199,5 +262,5 @@ class Pipeline:
 
 
 def script_of(name: str) -> str:
-    """The script of a rule by its full name."""
-    return name.partition(".")[2]
+    """The script of a rule by its full name, which may end with a captioner's."""
+    return name.split(".")[1]

@@ -12,6 +12,8 @@ from clipmill.engine.memo import Memo
 from clipmill.plan.pipeline import PHASES, Pipeline, script_of
 from clipmill.videos import sources
 
+GIVEN = "captions.caption_clips"
+"""The rule that has nothing to do where a caption is given."""
 TEXT = ("captions.clean_captions", "captions.score_match")
 """Rules whose results depend on the text of a caption."""
 
@@ -33,7 +35,8 @@ class Forecast:
             self.rows[phase] = rows = getattr(self, phase)()
             for name in pipeline.steps(phase) if rows is not None else ():
                 held = Memo(pipeline.memo(name), ()).ids()
-                self.missing[name] = [row for row in self.reaching(name, rows) if row["id"] not in held]
+                rows_left = [row for row in self.reaching(name, rows) if row["id"] not in held]
+                self.missing[name] = [row for row in rows_left if name != GIVEN or not row.get("text")]
 
     def videos(self) -> list[dict]:
         """The files that lie there now; one that is new or changed has no id yet."""
@@ -94,9 +97,10 @@ class Forecast:
 
     def reaching(self, name: str, rows: list[dict]) -> list[dict]:
         """Those of the rows that are likely to reach a rule: not those that a rule before it rejects."""
-        if not name.startswith("captions."):
+        if not name.startswith("captions.") or not self.pipeline.rules[name].reads or name.count(".") > 1:
             return rows
-        names = [other for other in self.pipeline.rules if other.startswith("captions.")]
+        chain = (other for other in self.pipeline.rules if other.startswith("captions.") and other.count(".") == 1)
+        names = list(chain)
         earlier = names[: names.index(name)]
         again = {row["id"] for other in earlier if name in TEXT for row in self.missing.get(other, ())}
         gone = self.rejected({script_of(other) for other in earlier} - {"select_pairs"}) | self.mismatched(earlier)

@@ -39,8 +39,10 @@ def main() -> None:
 def orphans(results: Path, memo: bool) -> Iterator[Path]:
     """Clips of no pair, frames of videos that are gone, work of former settings, temporary files of dead jobs."""
     account = json.loads(vouch.content(results / "run.json"))
-    first = account["configuration"]["cut"]["when"] == "first"
-    clips = {row["id"] for row in tables.read(results / ("tables/clips.csv" if first else "meta.csv"))}
+    cut = account["configuration"]["cut"]
+    kept = "tables/clips.csv" if cut["when"] == "first" else "meta.csv"
+    cuts = cut.get("enabled", True) and cut.get("mode", "encode") == "encode"
+    clips = {row["id"] for row in tables.read(results / kept)} if cuts else set()
     yield from (path for path in (results / "clips").glob("[!.]*") if path.stem not in clips)
     memos = in_use(results, account, "memo")
     digests = {folder.name for folder in memos if folder.parent.name == "scan_videos"}

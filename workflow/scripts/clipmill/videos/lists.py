@@ -43,7 +43,7 @@ def columns(path: str | Path, wanted: Iterable[str] = ()) -> list[str]:
     if kind == ".parquet" and path.is_file():
         return list(_parquet_file(path).schema_arrow.names)
     found: dict[str, None] = {}
-    for _, row in rows(path):
+    for _, row in rows(path) if path.is_file() else ():
         found |= dict.fromkeys(row)
         if wanted <= found.keys():
             break

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from clipmill.videos import lists
+from clipmill.videos import lists, sidecars
 
 VIDEOS = frozenset([
     ".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".mkv", ".webm", ".avi", ".divx", ".flv", ".f4v", ".wmv",
@@ -148,9 +148,14 @@ def _left_out(name: str) -> str:
     return "" if os.path.splitext(name)[1].lower() in VIDEOS | IMAGES else "extension not taken in"
 
 
-def state(videos: str | Path, results: str | Path | None = None, videos_root: str | None = None) -> str:
+def state(
+    videos: str | Path,
+    results: str | Path | None = None,
+    videos_root: str | None = None,
+    captions: bool = False,
+) -> str:
     """A digest of what lies in `videos`: the names of all files, and the sizes and times of those taken in; of a list,
-    its content as well."""
+    its content as well. `captions`: whether files next to them count, which hold their captions."""
     hasher = hashlib.blake2b(digest_size=6)
     try:
         root = root_of(videos, videos_root)
@@ -166,6 +171,7 @@ def state(videos: str | Path, results: str | Path | None = None, videos_root: st
                 try:
                     status = os.stat(os.path.join(root, one.relpath))
                     about = f"{status.st_size} {status.st_mtime_ns}"
+                    about += sidecars.state(os.path.join(root, one.relpath)) if captions else ""
                 except OSError:
                     about = "unreadable"
             hasher.update(f"{one.relpath}\0{about}\0".encode(errors="surrogateescape"))
