@@ -171,7 +171,7 @@ rule gather_captions:
         "<results>/benchmarks/gather_captions.tsv"
     threads: 1
     params:
-        **literal(options=pipeline.gathering()),
+        **literal(options=options.gathering(pipeline)),
         code=fingerprint("gather_captions"),
     shell:
         'python "$CLIPMILL_WORKFLOW"/scripts/gather_captions.py --selected {input.selected:q} --shards {input.shards:q}'

@@ -70,7 +70,8 @@ rule select_clips:
     input:
         plan=ancient("<results>/plan/clips/manifest.csv"),
         table="<results>/plan/clips/{shard}.csv",
-        scores=[*pipeline.before("clips.select_clips"), *pipeline.extras("clips.select_clips")],
+        scores=[*pipeline.before("clips.select_clips"), *options.extras(pipeline, "clips.select_clips")],
+        ids=literal_path(config["selection"]),
     output:
         pipeline.table("clips.select_clips"),
     log:
@@ -80,7 +81,7 @@ rule select_clips:
         **literal(pipeline.selection("clips.select_clips")),
     shell:
         'python "$CLIPMILL_WORKFLOW"/scripts/select_clips.py --table {input.table:q} --scores {input.scores:q} --out {output:q}'
-        " --select {params.thresholds:q} > {log:q} 2>&1"
+        " --ids {input.ids:q} --select {params.thresholds:q} > {log:q} 2>&1"
 
 
 # scripts/cut_clips.py: with `cut.when: first`, all clips are cut before the selection, as in the reference;

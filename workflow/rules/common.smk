@@ -13,9 +13,9 @@ os.environ |= {"CLIPMILL_WORKFLOW": str(workflow.basedir)}
 
 from clipmill.engine import tables, weights
 from clipmill.engine.fingerprints import fingerprint
+from clipmill.plan import options
 from clipmill.plan.config import ConfigError, check, load
 from clipmill.plan.pipeline import Pipeline
-from clipmill.videos import sources
 
 SCHEMA = Path(workflow.basedir) / "schemas" / "config.schema.yaml"
 try:
@@ -61,6 +61,11 @@ def after_check(wildcards):
 def literal(values={}, **more):
     """Params whose braces are text: as plain values, Snakemake would take `{...}` in a path or prompt for a wildcard."""
     return {name: lambda wildcards, value=value: value for name, value in (values | more).items()}
+
+
+def literal_path(path):
+    """Input function of a file that the configuration names, if it names one; braces in its name are text."""
+    return lambda wildcards: [path] if path else []
 
 
 def shards(*names):

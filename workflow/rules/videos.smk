@@ -18,8 +18,8 @@ rule list_videos:
         **literal(videos=config["videos"], memo=f"{pipeline.results}/memo/list_videos", results=pipeline.results),
         code=fingerprint("list_videos"),
         # Lazy, so that the folder is read once per run and not by every job that parses this file.
-        state=lambda wildcards: pipeline.state_of_sources(),
-        options=lambda wildcards: pipeline.listing(),
+        state=lambda wildcards: options.state_of_sources(pipeline),
+        options=lambda wildcards: options.listing(pipeline),
     shell:
         'python "$CLIPMILL_WORKFLOW"/scripts/list_videos.py --videos {params.videos:q} --memo {params.memo:q}'
         " --out {output.listing:q} --rejects {output.rejects:q}"

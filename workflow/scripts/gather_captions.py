@@ -8,9 +8,9 @@ import argparse
 import heapq
 import os
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
+from clipmill.captions.gathering import with_more
 from clipmill.engine import files, rejects, tables
 from clipmill.videos.extras import KEYS
 
@@ -75,20 +75,12 @@ def gather(args: argparse.Namespace, mine: Path) -> None:
         to_captions = tables.writer(captions, [name for name in names if name not in missing])
         to_meta = tables.writer(meta, [name for name in of_meta if name not in missing])
         to_rejects = tables.writer(rejected, [*rejects.TABLE, *passed])
-        for row in with_more(tables.balanced(args.selected, tables.concatenate(args.shards)), args):
+        balanced = tables.balanced(args.selected, tables.concatenate(args.shards))
+        for row in with_more(balanced, args.selected, args.captioners, args.more):
             to_captions.writerow(row)
             (to_rejects if rejects.is_reject(row) else to_meta).writerow(of_clip(row, args.sources))
     every = heapq.merge(*map(tables.read, [*args.rejected, mine]), key=lambda row: (row["id"], row["relpath"]))
     tables.write(args.rejects, [*rejects.TABLE, *passed], every)
-
-
-def with_more(rows: Iterator[dict], args: argparse.Namespace) -> Iterator[dict]:
-    """These rows with what each other captioner says of them; nothing where it says nothing that can be used."""
-    streams = [tables.concatenate(args.more[first : first + len(args.shards)])
-               for first in range(0, len(args.more), len(args.shards))]  # fmt: skip
-    for row, *others in zip(rows, *(tables.balanced(args.selected, stream) for stream in streams), strict=True):
-        said = ["" if rejects.is_reject(other) else other["text"] for other in others]
-        yield {**row, **{f"text_{name}": text for name, text in zip(args.captioners, said, strict=True)}}
 
 
 def of_clip(row: dict, sources: Path | None) -> dict:

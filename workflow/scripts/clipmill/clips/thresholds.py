@@ -8,6 +8,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from clipmill.engine import rejects, tables
+from clipmill.videos import lists
 
 VIDEO_ONLY = frozenset({"flow", "fps"})
 """Columns that a still image does not have, so that their thresholds do not apply to it."""
@@ -19,6 +20,7 @@ def main(stage: str, description: str) -> None:
     parser.add_argument("--table", type=Path, required=True, help="the shard to select from")
     parser.add_argument("--scores", type=Path, nargs="*", default=[], help="tables of scores of the same rows")
     parser.add_argument("--out", type=Path, required=True, help="the table to write, one row per row read")
+    parser.add_argument("--ids", type=Path, nargs="*", default=[], help="a list of the ids that stay")
     parser.add_argument("--select", default="{}", help="thresholds as JSON: {column: {min: x, max: y}}")
     args = parser.parse_args()
     thresholds = json.loads(args.select)
@@ -29,6 +31,9 @@ def main(stage: str, description: str) -> None:
         raise SystemExit(f"select.{unknown[0]}: there is no such column; the columns are {', '.join(names)}")
     names = [*(name for name in names if name not in rejects.COLUMNS), *rejects.COLUMNS]
     rows = (decided(row, thresholds, stage) for row in joined(args.table, args.scores))
+    if args.ids:
+        kept = {row.get("id", "") for path in args.ids for _, row in lists.rows(path)}
+        rows = (chosen(row, kept, stage) for row in rows)
     tables.write(args.out, names, rows)
 
 
@@ -45,6 +50,13 @@ def joined(table: Path, scores: list[Path]) -> Iterator[dict]:
             why = {} if rejects.is_reject(row) else {name: other.get(name, "") for name in rejects.COLUMNS}
             row = {**row, **fresh, **why}
         yield row
+
+
+def chosen(row: dict, kept: set[str], stage: str) -> dict:
+    """The row, made a reject if its id is not among those that a given selection keeps."""
+    if rejects.is_reject(row) or row["id"] in kept:
+        return row
+    return rejects.rejected(row, stage, "not in the selection", "its id is not in the list that `selection` names")
 
 
 def decided(row: dict, thresholds: dict, stage: str) -> dict:

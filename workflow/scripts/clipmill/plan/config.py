@@ -157,7 +157,12 @@ def _contradictions(config: dict, schema: dict) -> Iterator[str]:
         if low is not None and high is not None and low > high:
             yield f"select.{column}: min {low} is more than max {high}, so nothing would be kept"
         scorer = known.get(column, {}).get("scorer")
-        if scorer and not config["score"][scorer]["enabled"] and (low, high) != (None, None):
+        if (
+            scorer
+            and not config["selection"]
+            and not config["score"][scorer]["enabled"]
+            and (low, high) != (None, None)
+        ):
             yield (
                 f"select.{column}: the column is made by score.{scorer}, which is not enabled; "
                 f"set score.{scorer}.enabled to true, or min and max of select.{column} to null"

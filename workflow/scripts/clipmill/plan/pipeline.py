@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
 
-from clipmill.engine.fingerprints import columns_made, digest, fingerprint, without_speed
+from clipmill.engine.fingerprints import digest, fingerprint, without_speed
 from clipmill.plan import texts
 from clipmill.videos import sources
 
@@ -84,7 +84,9 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
         ),
         **scorers,
         "clips.select_clips": Rule(
-            limits, reads=tuple(name for name, rule in scorers.items() if rule.enabled), remembers=False
+            {} if config["selection"] else limits,
+            {"selection": blocks["selection"]},
+            reads=tuple(name for name, rule in scorers.items() if rule.enabled), remembers=False
         ),
         "clips.cut_clips": Rule(cut, enabled=cuts and config["cut"]["when"] == "first"),
         **in_turn({
@@ -166,7 +168,7 @@ class Pipeline:
         """The full name of the last rule of a phase's chain that runs, `among` these scripts, if any are named."""
         chain = [name for name, rule in self.rules.items() if rule.enabled and name.count(".") == 1]
         found = [name for name in chain if name.startswith(phase) and (not among or script_of(name) in among)]
-        return found[-1] if found else ""
+        return found[-1] if found else f"{phase}.{among[0]}"
 
     def captioners(self) -> dict[str, str]:
         """The other captioners by name, with the full name of the last rule of each."""
@@ -178,37 +180,11 @@ class Pipeline:
         """The table that a rule of another captioner writes for a shard, by the wildcards `captioner` and `digest`."""
         return f"{self.results}/work/captions.{script}.{{captioner}}/{{digest}}/{{shard}}.csv"
 
-    def gathering(self) -> str:
-        """The options of gather_captions besides its tables."""
-        left = self.config["cut"]["enabled"] and self.config["cut"]["mode"] == "none"
-        root = sources.root_of(self.config["videos"], self.config["videos_root"])
-        return shlex.join(["--captioners", *self.captioners(), *(["--sources", str(root)] if left else [])])
-
     def before(self, name: str) -> list[str]:
         """The tables that a rule reads; of the last phase's chain, the shard where no rule before it runs."""
         if name.startswith("captions.") and not self.rules[name].reads:
             return [f"{self.results}/plan/captions/{{shard}}.csv"]
         return [self.table(other) for other in self.rules[name].reads]
-
-    def listing(self) -> str:
-        """The options of list_videos besides its places."""
-        root = ["--videos-root", self.config["videos_root"]] if self.config["videos_root"] else []
-        return shlex.join([*root, "--captions", self.config["caption"]["given"], "--ours", *self.own_columns()])
-
-    def state_of_sources(self) -> str:
-        """A digest of what lies there to take in. It reads the folder or the list."""
-        captions = self.config["caption"]["given"] in ("sidecars", "both")
-        return sources.state(self.config["videos"], self.results, self.config["videos_root"], captions)
-
-    def extras(self, name: str) -> list[str]:
-        """The table of a shard's other columns, where a threshold of a rule acts on one."""
-        known = self.schema["properties"]["select"]["properties"]
-        needed = self.rules[name].settings.keys() - known.keys()
-        return [f"{self.results}/plan/{name.partition('.')[0]}/{{shard}}.extras.csv"] if needed else []
-
-    def own_columns(self) -> list[str]:
-        """The columns that map rules make, which a list's columns may not be called."""
-        return sorted(set().union(*(columns_made(script_of(name)) for name in self.rules)))
 
     def params(self, name: str) -> dict[str, str]:
         """`code` and `command` of a rule: its script with what its result depends on, and where its data is.

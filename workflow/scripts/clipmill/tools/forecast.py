@@ -10,7 +10,7 @@ from clipmill.clips.thresholds import failure
 from clipmill.engine import tables
 from clipmill.engine.memo import Memo
 from clipmill.plan.pipeline import PHASES, Pipeline, script_of
-from clipmill.videos import sources
+from clipmill.videos import lists, sources
 
 GIVEN = "captions.caption_clips"
 """The rule that has nothing to do where a caption is given."""
@@ -86,6 +86,9 @@ class Forecast:
         ids = {row["id"] for row in self.rows["clips"]}
         rejected = self.rejected({script_of(name) for name in rule.reads})
         rows = (row for row in tables.read(table) if row["id"] in ids - rejected)
+        if selection := self.pipeline.config["selection"]:
+            kept = {row.get("id") for _, row in lists.rows(selection)}
+            return [row for row in rows if row["id"] in kept]
         return [row for row in rows if passes(row, rule.settings)]
 
     def waiting(self, phase: str, rules) -> bool:
