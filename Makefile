@@ -7,11 +7,13 @@ MAKEFLAGS += --no-print-directory
 VIDEOS ?= sample/videos
 RESULTS ?=
 META ?=
+CHOSEN ?=
+CONFIG ?= config/demo.yaml
 CORES ?= all
 PYTHON ?= python3.11 python3.12 python3.13 python3 python
 ARGS ?=
 
-export VIDEOS RESULTS META
+export VIDEOS RESULTS META CHOSEN
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 # The sample reel goes to results/demo, other footage to results/<its name>.
@@ -19,9 +21,10 @@ results = results="$${RESULTS:-results/$$([ "$$VIDEOS" = sample/videos ] && echo
 # A path as YAML text; the blanks around it keep Snakemake from taking the quotes off before it parses the value.
 quote = quote() { local text="$${1//\\/\\\\}"; printf ' "%s" ' "$${text//\"/\\\"}"; }
 snakemake = $(quote); $(results); \
-	snakemake --cores $(CORES) --configfile config/demo.yaml --config videos="$$(quote "$$VIDEOS")" results="$$(quote "$$results")"
+	snakemake --cores $(CORES) --configfile $(CONFIG) --config videos="$$(quote "$$VIDEOS")" results="$$(quote "$$results")" \
+	  $${CHOSEN:+chosen="$$(quote "$$CHOSEN")"}
 
-.PHONY: help env reel demo test test-slow chaos test-faults test-all lint dag pictures plan tidy audit rebuild sheet bench bench-gpu lock slurm-up slurm-down
+.PHONY: help env reel demo scenes scores captions pairs test test-slow chaos test-faults test-all lint dag pictures plan tidy audit rebuild sheet bench bench-gpu lock slurm-up slurm-down
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -32,6 +35,18 @@ env: .venv/.installed ## install everything into .venv (needs Python 3.11 or lat
 demo: env reel ## run the workflow on a sample reel; VIDEOS=folder: on your own footage; RESULTS=folder
 	@$(snakemake) --rerun-incomplete $(ARGS)
 	@$(results); echo "Pairs: $$results/meta.csv   rejects: $$results/rejects.csv   clips: $$results/clips/"
+
+scenes: env ## only find the cuts of VIDEOS (CONFIG=file: not with the stand-ins): tables/clips.csv
+	@$(snakemake) scenes $(ARGS)
+
+scores: env ## only score the clips of VIDEOS: tables/scores.csv
+	@$(snakemake) scores $(ARGS)
+
+captions: env ## only caption the clips that are selected, or that CHOSEN=ids.csv names: tables/texts.csv
+	@$(snakemake) captions $(ARGS)
+
+pairs: env ## everything: meta.csv and clips/ of VIDEOS
+	@$(snakemake) pairs $(ARGS)
 
 test: env ## run the tests; ARGS="-k word" for some of them
 	@python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)

@@ -12,7 +12,7 @@ MAY_USE = {
     "videos": {"engine"},
     "clips": {"engine", "videos"},
     "captions": {"engine", "videos", "clips"},
-    "plan": {"engine", "videos.sources", "videos.containers", "captions.prompts"},
+    "plan": {"engine", "videos.sources", "videos.lists", "videos.containers", "captions.prompts"},
     "release": {"engine"},
     "tools": {"engine", "videos", "clips", "captions", "plan", "release"},
 }

@@ -5,7 +5,7 @@ import json
 import shlex
 
 import pytest
-from clipmill.plan import config
+from clipmill.plan import config, options
 from clipmill.plan.pipeline import PHASES, Pipeline, in_turn, script_of
 from mill import ROOT
 
@@ -15,6 +15,9 @@ SCHEMA_READ = config.load(SCHEMA)
 
 def pipeline(**change) -> Pipeline:
     return Pipeline(config.check({"results": "out", **change}, SCHEMA), SCHEMA_READ)
+
+
+CAPTIONERS = config.check({"captioners": {"other": {"model": "attributes"}}}, SCHEMA)["captioners"]
 
 
 def values(properties: dict, path=()):
@@ -33,13 +36,15 @@ def values(properties: dict, path=()):
         else:
             kinds = node["type"] if isinstance(node["type"], list) else [node["type"]]
             value = other.get(kinds[0], lambda old: "another")(node["default"])
-            value = {"array": [0.25], "url": "http://host/v1", "head_sha256": "0" * 64}.get(name, value)
+            named = {"array": [0.25], "url": "http://host/v1", "head_sha256": "0" * 64, "captioners": CAPTIONERS}
+            value = named.get(name, value)
             yield (*path, name), [0.25] if kinds == ["array"] else value, node.get("speed")
 
 
 KEYS = {".".join(path): (path, value, speed) for path, value, speed in values(SCHEMA_READ["properties"])}
 CONCERNS = {
-    "videos": set(), "results": None, "models": set(), "scratch": set(), "shards": set(), "max_error_share": set(),
+    "videos": set(), "videos_root": set(), "chosen": set(), "captioners": set(), "caption.given": set(),
+    "cut.mode": set(), "results": None, "models": set(), "scratch": set(), "shards": set(), "max_error_share": set(),
     "item_minutes": set(),
     "fmin": set(), "clips": set(), "detector": {"videos.scan_videos"}, "detectors.adaptive": {"videos.scan_videos"},
     "detectors": set(), "frames.source": {"scorers", "captions.caption_clips", "captions.score_match"},
@@ -92,7 +97,12 @@ def running(mill: Pipeline) -> dict[str, object]:
     }
     plans = {f"plan_{phase}": mill.plan(phase) for phase in PHASES}
     return (
-        rules | plans | {"fetch_models": (mill.models(), mill.config["models"]), "list_videos": mill.config["videos"]}
+        rules
+        | plans
+        | {
+            "fetch_models": (mill.models(), mill.config["models"]),
+            "list_videos": (mill.config["videos"], options.listing(mill)),
+        }
     )
 
 

@@ -71,7 +71,7 @@ rule select_clips:
         plan=ancient("<results>/plan/clips/manifest.csv"),
         table="<results>/plan/clips/{shard}.csv",
         scores=[*pipeline.before("clips.select_clips"), *options.extras(pipeline, "clips.select_clips")],
-        ids=literal_path(config["selection"]),
+        ids=literal_path(config["chosen"]),
     output:
         pipeline.table("clips.select_clips"),
     log:

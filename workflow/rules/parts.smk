@@ -47,7 +47,7 @@ rule gather_texts:
         " --more {input.more:q} --out {output:q} {params.options} > {log:q} 2>&1"
 
 
-# Captions of the clips that are selected, or that `selection` names; no matching, no files: tables/texts.csv
+# Captions of the clips that are selected, or that `chosen` names; no matching, no files: tables/texts.csv
 use rule scenes as captions with:
     input:
         after_check,

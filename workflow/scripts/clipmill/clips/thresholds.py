@@ -53,10 +53,10 @@ def joined(table: Path, scores: list[Path]) -> Iterator[dict]:
 
 
 def chosen(row: dict, kept: set[str], stage: str) -> dict:
-    """The row, made a reject if its id is not among those that a given selection keeps."""
+    """The row, made a reject if its id is not among those that `chosen` keeps."""
     if rejects.is_reject(row) or row["id"] in kept:
         return row
-    return rejects.rejected(row, stage, "not in the selection", "its id is not in the list that `selection` names")
+    return rejects.rejected(row, stage, "not chosen", "its id is not in the list that `chosen` names")
 
 
 def decided(row: dict, thresholds: dict, stage: str) -> dict:

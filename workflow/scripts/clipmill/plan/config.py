@@ -41,11 +41,21 @@ def check(config: dict, schema_path: str | Path) -> dict:
     errors = Draft202012Validator(schema).iter_errors(complete)
     known = [path for path, _ in _keys(schema, schema)]
     mistakes = [line for error in errors for line in messages.lines(error, known)]
+    mistakes += _unknown_columns(complete, schema, known)
     if not mistakes:
         mistakes = list(_contradictions(complete, schema))
     if mistakes:
         raise ConfigError("\n".join(mistakes))
     return complete
+
+
+def _unknown_columns(config: dict, schema: dict, known: list[tuple[str, ...]]) -> list[str]:
+    """Thresholds on columns that are not ours: a list may have them (see `places.require`), a folder has none."""
+    ours, videos = list(schema["properties"]["select"]["properties"]), config["videos"]
+    if not isinstance(config["select"], dict) or not isinstance(videos, str) or is_list(videos):
+        return []
+    others = [name for name in config["select"] if name not in ours]
+    return [messages.unknown(("select", str(name)), ours, known) for name in others]
 
 
 def load(schema_path: str | Path) -> dict:
@@ -149,20 +159,12 @@ def _contradictions(config: dict, schema: dict) -> Iterator[str]:
     if PATTERN.intersection(config["results"]):
         yield f"results: {config['results']!r} is wrong; Snakemake reads the characters {{ }} < > in it as its own"
     known = schema["properties"]["select"]["properties"]
-    if not is_list(config["videos"]):
-        for column in config["select"].keys() - known.keys():
-            yield messages.unknown(("select", column), list(known), [path for path, _ in _keys(schema, schema)])
     for column, limits in config["select"].items():
         low, high = limits["min"], limits["max"]
         if low is not None and high is not None and low > high:
             yield f"select.{column}: min {low} is more than max {high}, so nothing would be kept"
         scorer = known.get(column, {}).get("scorer")
-        if (
-            scorer
-            and not config["selection"]
-            and not config["score"][scorer]["enabled"]
-            and (low, high) != (None, None)
-        ):
+        if scorer and not config["chosen"] and not config["score"][scorer]["enabled"] and (low, high) != (None, None):
             yield (
                 f"select.{column}: the column is made by score.{scorer}, which is not enabled; "
                 f"set score.{scorer}.enabled to true, or min and max of select.{column} to null"

@@ -84,8 +84,8 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
         ),
         **scorers,
         "clips.select_clips": Rule(
-            {} if config["selection"] else limits,
-            {"selection": blocks["selection"]},
+            {} if config["chosen"] else limits,
+            {"chosen": blocks["chosen"]},
             reads=tuple(name for name, rule in scorers.items() if rule.enabled), remembers=False
         ),
         "clips.cut_clips": Rule(cut, enabled=cuts and config["cut"]["when"] == "first"),
@@ -239,4 +239,4 @@ class Pipeline:
 
 def script_of(name: str) -> str:
     """The script of a rule by its full name, which may end with a captioner's."""
-    return name.split(".")[1]
+    return name.partition(".")[2].partition(".")[0]

@@ -12,11 +12,11 @@ def require(config: dict) -> None:
     """End where there is nothing to take in, or where the results cannot be written. Leaves nothing behind."""
     sources.require(config["videos"], config["results"])
     require_columns(config)
-    if selection := config.get("selection"):
-        if not Path(selection).is_file() or not lists.is_list(selection):
-            raise SystemExit(f"selection: {selection}: no such list")
-        if "id" not in (names := lists.columns(selection, ["id"])):
-            raise SystemExit(f"selection: {selection} has no column `id`; it has {', '.join(names)}")
+    if chosen := config.get("chosen"):
+        if not Path(chosen).is_file() or not lists.is_list(chosen):
+            raise SystemExit(f"chosen: {chosen}: no such list")
+        if "id" not in (names := lists.columns(chosen, ["id"])):
+            raise SystemExit(f"chosen: {chosen} has no column `id`; it has {', '.join(names)}")
     results = Path(config["results"])
     try:
         with tempfile.TemporaryFile(dir=nearest(results)):

@@ -86,8 +86,8 @@ class Forecast:
         ids = {row["id"] for row in self.rows["clips"]}
         rejected = self.rejected({script_of(name) for name in rule.reads})
         rows = (row for row in tables.read(table) if row["id"] in ids - rejected)
-        if selection := self.pipeline.config["selection"]:
-            kept = {row.get("id") for _, row in lists.rows(selection)}
+        if chosen := self.pipeline.config["chosen"]:
+            kept = {row.get("id") for _, row in lists.rows(chosen)}
             return [row for row in rows if row["id"] in kept]
         return [row for row in rows if passes(row, rule.settings)]
 
