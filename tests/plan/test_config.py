@@ -115,7 +115,7 @@ def test_what_is_given_stays_as_it_is():
         ),
         (
             {"clip": {"min_seconds": 1}},
-            "unknown key 'clip': did you mean 'clips'? (known: videos, videos_root, results, ",
+            "unknown key 'clip': did you mean 'clips'? (known: videos, videos_root, ",
         ),
         ({"aes_min": 5}, "unknown key 'aes_min': did you mean 'select.aes.min'?"),
         ({"min_seconds": 5}, "unknown key 'min_seconds': did you mean 'clips.min_seconds'?"),
