@@ -1,4 +1,4 @@
-"""Any part: named targets, blocks that are switched off, clips that are cut already, captions that exist, captioners."""
+"""Any part: named targets, blocks switched off, clips that are cut already, captions that exist."""
 
 import csv
 from fractions import Fraction
@@ -88,9 +88,8 @@ def folder(tmp_path) -> Mill:
     (mill.videos / "clip 0.txt").write_text("\ufeffThe video shows a Number that counts.\n")
     (mill.videos / "clip 1.json").write_text('{"caption": "Squares in a row.", "width": 320}')
     mill.edit("clipmill/videos/clip_file.py", "        self.written += 1\n", COUNT)
-    mill.edit(
-        "caption_clips.py", "        self.captioner = ", '        open("loaded.txt", "a")\n        self.captioner = '
-    )
+    loading = "        self.captioner = "
+    mill.edit("caption_clips.py", loading, f'        open("loaded.txt", "a").close()\n{loading}')
     return mill
 
 
@@ -99,6 +98,7 @@ def test_clips_with_captions_become_pairs_without_a_frame_encoded_or_a_captioner
     done = folder.change(**taken, caption={"enabled": False, "given": "sidecars"}).run()
     assert not {"caption_clips", "cut_clips"} & done.jobs.keys()
     assert not (folder.folder / "encoded.txt").exists()
+    assert not (folder.folder / "loaded.txt").exists()
     assert not (folder.results / "clips").exists()
     pairs = {row["relpath"]: row for row in table(folder.results / "meta.csv")}
     assert {name: row["text"] for name, row in pairs.items()} == {
@@ -111,6 +111,7 @@ def test_clips_with_captions_become_pairs_without_a_frame_encoded_or_a_captioner
     (reject,) = table(folder.results / "rejects.csv")
     assert (reject["relpath"], reject["reason"]) == ("clip 2.mp4", "caption is empty")
     done = folder.change(caption={"enabled": True}).run()
+    assert (folder.folder / "loaded.txt").exists(), "the mark of a loaded captioner marks"
     assert done.computed["caption_clips"] == 1, "captioned where a caption is missing, and only there"
     assert len(table(folder.results / "meta.csv")) == 3
     (folder.videos / "clip 1.json").write_text('"Another."')

@@ -111,9 +111,18 @@ class Entries:
         return {column: name for column, name in self.names.items() if column != name}
 
     def found(self) -> Iterator[Found]:
-        """Every file that a row names, sorted."""
+        """Every file that a row names and that is there, sorted; the others are noted."""
+        gone = []
         for (relpath,) in self.base.execute("SELECT DISTINCT relpath FROM rows WHERE reason = '' ORDER BY relpath"):
-            yield usable(self.root, relpath)
+            one = usable(self.root, relpath)
+            if not one.reason:
+                yield one
+                continue
+            gone.append((relpath, "", one.reason, one.detail))
+            if len(gone) == MANY:
+                self.put("files", 4, gone)
+                gone.clear()
+        self.put("files", 4, gone)
 
     def join(self, rows: Iterable[dict], rejects: Iterable[dict]) -> None:
         """Learn the ids of the files, and which of them are not taken in, as `list_videos.listing` gives them."""
