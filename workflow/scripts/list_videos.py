@@ -59,13 +59,14 @@ def main() -> None:
             rows, rejects = listing(root, entries.found(), args.memo / "files.csv")
             rows, rejects = with_captions(rows, rejects, args.captions)
             entries.join(rows, rejects)
-            write_list(args, rows, entries)
+            refused = write_list(args, rows, entries)
     else:
         everything = found(args.videos, args.results)
         rows, rejects = listing(root, everything, args.memo / "files.csv")
         rows, rejects = with_captions(rows, rejects, args.captions)
         write_folder(args, rows, rejects, ignored(root, everything))
-    print(f"list_videos: {len(rows)} files taken in, {len(rejects)} rejects", file=sys.stderr)
+        refused = len(rejects)
+    print(f"list_videos: {len(rows)} files taken in, {refused} rejects", file=sys.stderr)
 
 
 def write_folder(args: argparse.Namespace, rows: list[dict], rejects: list[dict], left_out: list[dict]) -> None:
@@ -81,16 +82,17 @@ def write_folder(args: argparse.Namespace, rows: list[dict], rejects: list[dict]
         print(f"ignored: {row['files']} x {shown} ({row['reason']}), such as {row['example']}", file=sys.stderr)
 
 
-def write_list(args: argparse.Namespace, rows: list[dict], entries: Entries) -> None:
-    """Write the tables of a list, and say which of its columns have other names."""
+def write_list(args: argparse.Namespace, rows: list[dict], entries: Entries) -> int:
+    """Write the tables of a list, and say which of its columns have other names; returns the number of rejects."""
     names = list(entries.names.values())
     captioned = ["text"] if args.captions in BESIDE and "text" not in names else []
     spanned = ("spans",) if entries.spanned else ()
     tables.write(args.out, (*COLUMNS, *spanned), with_spans(rows, entries.accepted()) if spanned else rows)
-    tables.write(args.rejects, (*TABLE, *names), entries.refused())
+    refused = tables.write(args.rejects, (*TABLE, *names), entries.refused())
     write_others(args, [], (*KEYS, *names, *captioned), captioned_too(entries.accepted(), rows, args.captions))
     for column, name in entries.renamed.items():
         print(f"list_videos: the list's column `{shown(column)}` goes on as `{shown(name)}`", file=sys.stderr)
+    return refused
 
 
 def write_others(args: argparse.Namespace, left_out: list[dict], names: Iterable[str], extras: Iterable[dict]) -> None:
