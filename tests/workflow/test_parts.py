@@ -23,6 +23,7 @@ def parts(tmp_path_factory) -> tuple[Mill, dict]:
     mill.videos.mkdir()
     numbered_video.write(mill.videos / "one.mp4", 75, Fraction(25), cuts=[25, 50])
     (mill.videos / "broken.mp4").write_bytes(b"this is no video" * 50)
+    mill.change(captioners={"other": {"model": "attributes", "frames": [0.1]}})
     done = {part: mill.run(part) for part in ("scenes", "scores", "captions")}
     return mill, done
 
@@ -31,17 +32,29 @@ def test_a_part_runs_its_rules_and_no_more_and_ends_with_its_summary(parts):
     mill, done = parts
     assert set(done["scenes"].computed) == {"scan_videos"}
     assert set(done["scores"].computed) == {"score_aesthetic", "score_flow"}
-    assert set(done["captions"].computed) == {"caption_clips", "clean_captions"}
+    both = {"caption_clips", "clean_captions"}
+    assert set(done["captions"].computed) == both | {f"{name}.other" for name in both}
     assert "scenes: 2 files  ->  1 videos  ->  3 clips" in done["scenes"].text
     assert "1  scan_videos: not a readable video" in done["scenes"].text
     assert "3 clips  ->  3 selected" in done["scores"].text
     assert "captions: 3 selected  ->  3 captions" in done["captions"].text
     assert all("Cost of all runs" not in one.text for one in done.values())
     texts = table(mill.results / "tables/texts.csv")
-    assert all(row["text"] for row in texts)
+    assert all(row["text"] and row["text_other"] for row in texts)
     assert not (mill.results / "meta.csv").exists()
 
 
+def test_a_change_of_one_captioner_computes_that_one_alone(parts, tmp_path):
+    mill = parts[0].copy(tmp_path / "mill")
+    before = table(mill.results / "tables/texts.csv")
+    done = mill.change(captioners={"other": {"prompt": "video-short"}}).run("captions")
+    assert done.computed["caption_clips.other"] == 3
+    assert {name for name in done.computed if not name.endswith(".other")} == set()
+    assert table(mill.results / "tables/texts.csv") == before
+    assert not {"caption_clips", "clean_captions"} & done.jobs.keys()
+
+
+@pytest.mark.slow
 def test_all_that_parts_have_made_is_recalled_and_chosen_clips_alone_are_kept(parts, tmp_path):
     mill = parts[0].copy(tmp_path / "mill")
     clips = table(mill.results / "tables/clips.csv")
@@ -56,12 +69,12 @@ def test_all_that_parts_have_made_is_recalled_and_chosen_clips_alone_are_kept(pa
     assert "chosen: nowhere.csv: no such list" in mill.run("-n", ok=False).text
 
 
+@pytest.mark.slow
 def test_blocks_that_are_off_leave_no_column_and_another_captioner_is_another_column(parts, tmp_path):
     mill = parts[0].copy(tmp_path / "mill")
     mill.change(clean={"enabled": False}, match={"enabled": False}, cut={"enabled": False})
-    mill.change(captioners={"other": {"model": "attributes", "frames": [0.1]}})
     done = mill.run()
-    assert done.computed == {"caption_clips.other": 3, "label_camera": 3}
+    assert done.computed == {"label_camera": 3}
     meta = table(mill.results / "meta.csv")
     assert len(meta) == 3
     assert not {"path", "match", "frames_digest"} & set(meta[0])
@@ -110,6 +123,11 @@ def test_clips_with_captions_become_pairs_without_a_frame_encoded_or_a_captioner
     assert all(row["aes"] and row["match"] for row in pairs.values())
     (reject,) = table(folder.results / "rejects.csv")
     assert (reject["relpath"], reject["reason"]) == ("clip 2.mp4", "caption is empty")
+
+
+@pytest.mark.slow
+def test_captions_are_made_where_they_are_missing_and_another_given_one_costs_itself_alone(folder):
+    folder.change(detector="none", cut={"mode": "none"}, caption={"enabled": False, "given": "sidecars"}).run()
     done = folder.change(caption={"enabled": True}).run()
     assert (folder.folder / "loaded.txt").exists(), "the mark of a loaded captioner marks"
     assert done.computed["caption_clips"] == 1, "captioned where a caption is missing, and only there"
