@@ -10,13 +10,14 @@ META ?=
 A ?=
 B ?=
 N ?= 100
+CHOSEN ?=
 CONFIG ?= config/demo.yaml
 OUT ?=
 CORES ?= all
 PYTHON ?= python3.11 python3.12 python3.13 python3 python
 ARGS ?=
 
-export VIDEOS RESULTS META OUT A B
+export VIDEOS RESULTS META CHOSEN OUT A B
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 # The sample reel goes to results/demo, other footage to results/<its name>.
@@ -24,7 +25,8 @@ results = results="$${RESULTS:-results/$$([ "$$VIDEOS" = sample/videos ] && echo
 # A path as YAML text; the blanks around it keep Snakemake from taking the quotes off before it parses the value.
 quote = quote() { local text="$${1//\\/\\\\}"; printf ' "%s" ' "$${text//\"/\\\"}"; }
 snakemake = $(quote); $(results); \
-	snakemake --cores $(CORES) --configfile $(CONFIG) --config videos="$$(quote "$$VIDEOS")" results="$$(quote "$$results")"
+	snakemake --cores $(CORES) --configfile $(CONFIG) --config videos="$$(quote "$$VIDEOS")" results="$$(quote "$$results")" \
+	  $${CHOSEN:+chosen="$$(quote "$$CHOSEN")"}
 
 draw = PYTHONPATH=workflow/scripts python -m clipmill.tools.graph --out
 
@@ -46,6 +48,18 @@ pilot: env reel ## run it on N=100 files drawn from VIDEOS, then foretell yields
 diff: env ## say which pairs entered and left from A=results1 to B=results2, and why (A alone: since its former run)
 	@PYTHONPATH=workflow/scripts python -m clipmill.tools.diff "$${A:?name a results folder or release: A=results/demo}" \
 	  $${B:+"$$B"} $(ARGS)
+
+scenes: env ## only find the cuts of VIDEOS (CONFIG=file: not with the stand-ins): tables/clips.csv
+	@$(snakemake) scenes $(ARGS)
+
+scores: env ## only score the clips of VIDEOS: tables/scores.csv
+	@$(snakemake) scores $(ARGS)
+
+captions: env ## only caption the clips that are selected, or that CHOSEN=ids.csv names: tables/texts.csv
+	@$(snakemake) captions $(ARGS)
+
+pairs: env ## everything: meta.csv and clips/ of VIDEOS
+	@$(snakemake) pairs $(ARGS)
 
 test: env ## run the tests; ARGS="-k word" for some of them
 	@python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)

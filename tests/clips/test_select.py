@@ -47,6 +47,22 @@ def test_an_image_is_not_judged_by_what_only_videos_have():
     assert thresholds.decided(image, limits | {"aes": {"min": 6}}, "select_clips")["reason"] == "aes below 6"
 
 
+@pytest.mark.parametrize(("limits", "reason"), [
+    ({"in": ["cc0", "cc-by"]}, ""), ({"is": "cc0"}, ""), ({"in": ["CC0"]}, "license not as select.license.in asks"),
+    ({"is": "cc"}, "license not as select.license.is asks"), ({"min": 1}, "license is no number"),
+    ({"in": ["cc0"], "is": "x"}, "license not as select.license.is asks"),
+])  # fmt: skip
+def test_texts_of_a_list_are_compared_letter_by_letter(limits, reason):
+    row = {**ROW, "license": "cc0", "stage": "", "reason": ""}
+    assert thresholds.decided(row, {"license": limits}, "select_clips")["reason"] == reason
+
+
+def test_a_number_of_a_list_may_be_none():
+    for value, reason in [("2001", ""), ("1999", "year below 2000"), ("nan", "year is no number"), ("", "no year")]:
+        row = {**ROW, "year": value, "reason": ""}
+        assert thresholds.decided(row, {"year": {"min": 2000.0}}, "select_clips")["reason"] == reason
+
+
 def test_an_earlier_reject_is_left_as_it_is():
     row = {**ROW, "stage": "score_aesthetic", "reason": "damaged", "detail": "x"}
     assert thresholds.decided(row, {"aes": {"min": 9}}, "select_clips") == row
@@ -88,6 +104,19 @@ def test_scores_are_joined_as_text_and_every_row_stays_in_the_table(shard):
         "2,video,25,007,,score_flow,damaged,frame 3\n"
         "3,image,,4,,select_clips,aes below 4.5,aes 4 < 4.5\n"
     )
+
+
+def test_a_threshold_on_no_column_is_a_plain_message(shard):
+    done = run(shard, {"licence": {"is": "cc0"}}, "aes.csv")
+    assert done.returncode == 1
+    assert done.stderr.startswith("select.licence: there is no such column; the columns are id, kind, fps, aes")
+
+
+def test_clips_that_are_chosen_alone_stay(shard):
+    (shard / "ids.tsv").write_text("why\tid\nnice\t3\n")
+    command = [sys.executable, SCRIPTS / "select_clips.py", "--table", shard / "shard.csv", "--out", shard / "out.csv"]
+    subprocess.run([*command, "--ids", shard / "ids.tsv"], check=True)
+    assert [row["reason"] for row in tables.read(shard / "out.csv")] == ["not chosen", "not chosen", ""]
 
 
 @pytest.mark.parametrize("rows", [["1", "2"], ["1", "2", "4"], ["1", "2", "3", "4"]])

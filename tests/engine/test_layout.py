@@ -12,7 +12,7 @@ MAY_USE = {
     "videos": {"engine"},
     "clips": {"engine", "videos"},
     "captions": {"engine", "videos", "clips"},
-    "plan": {"engine", "videos.sources", "videos.containers", "captions.prompts", "report.marks"},
+    "plan": {"engine", "videos.sources", "videos.lists", "videos.containers", "captions.prompts", "report.marks"},
     "release": {"engine"},
     "report": {"engine", "videos", "clips.thresholds"},
     "tools": {"engine", "videos", "clips", "captions", "plan", "release"},

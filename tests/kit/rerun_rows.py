@@ -7,8 +7,9 @@ Run as a program, it renews the table of docs/reruns.md:
 
 import copy
 
-from clipmill.plan import config
-from clipmill.plan.pipeline import FORMATS, PHASES, Pipeline, script_of
+from clipmill.plan import config, options, products
+from clipmill.plan.flow import PHASES, script_of
+from clipmill.plan.pipeline import Pipeline
 from mill import ROOT
 
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
@@ -20,7 +21,8 @@ def pipeline(**change) -> Pipeline:
     return Pipeline(config.check({"results": "out", **change}, SCHEMA), SCHEMA_READ)
 
 
-SPECIAL = {"rename": {"id": "key"}, "url": "http://host/v1", "head_sha256": "0" * 64}
+CAPTIONERS = config.check({"captioners": {"other": {"model": "attributes"}}}, SCHEMA)["captioners"]
+SPECIAL = {"captioners": CAPTIONERS, "rename": {"id": "key"}, "url": "http://host/v1", "head_sha256": "0" * 64}
 """Values of keys that have a form of their own."""
 
 
@@ -40,9 +42,7 @@ def values(properties: dict, path=()):
         else:
             kinds = node["type"] if isinstance(node["type"], list) else [node["type"]]
             value = other.get(kinds[0], lambda old: "another")(node["default"])
-            value = {"array": [0.25], "rename": {"id": "key"}, "url": "http://host/v1", "head_sha256": "0" * 64}.get(
-                name, value
-            )
+            value = SPECIAL.get(name, value)
             value = max(value, 2 * node["minimum"]) if isinstance(value, int) and node.get("minimum") else value
             yield (*path, name), [0.25] if kinds == ["array"] else value, node.get("speed")
 
@@ -69,14 +69,14 @@ def running(mill: Pipeline) -> dict[str, object]:
         if rule.enabled
     }
     plans = {f"plan_{phase}": mill.plan(phase) for phase in PHASES}
-    releases = {f"release_{name}": mill.release(name) for name in (*FORMATS, "card")}
+    releases = {f"release_{name}": products.release(mill, name) for name in (*products.FORMATS, "card")}
     return (
         rules
         | plans
         | releases
         | {f"fetch_model {block}": (named, mill.config["models"]) for block, named in mill.models().items()}
         | {"score_report": mill.config["marks"]}
-        | {"list_videos": (mill.config["videos"], mill.config["sample"])}
+        | {"list_videos": (mill.config["videos"], options.listing(mill), mill.config["sample"])}
     )
 
 

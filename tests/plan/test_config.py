@@ -84,17 +84,20 @@ def test_defaults_are_those_that_snakemake_fills_in(given):
 
 
 def test_every_key_has_a_default_and_an_explanation_and_no_section_takes_another_key():
+    schema = config.load(SCHEMA)
+
     def visit(node):
         if "properties" in node:
-            assert node["additionalProperties"] is False
+            # A threshold may act on a column of a list.
+            assert node["additionalProperties"] is False or node is schema["properties"]["select"]
         for name, below in node.get("properties", {}).items():
             assert "default" in below, name
             assert len(below["description"]) > 10, name
             visit(below)
 
-    schema = config.load(SCHEMA)
     visit(schema)
     visit(schema["$defs"]["range"])
+    visit(schema["$defs"]["condition"])
 
 
 def test_what_is_given_stays_as_it_is():
@@ -110,7 +113,10 @@ def test_what_is_given_stays_as_it_is():
             {"select": {"aess": {"min": 5}}},
             "unknown key 'select.aess': did you mean 'select.aes'? (known in select: aes, ",
         ),
-        ({"clip": {"min_seconds": 1}}, "unknown key 'clip': did you mean 'clips'? (known: videos, results, "),
+        (
+            {"clip": {"min_seconds": 1}},
+            "unknown key 'clip': did you mean 'clips'? (known: videos, videos_root, ",
+        ),
         ({"aes_min": 5}, "unknown key 'aes_min': did you mean 'select.aes.min'?"),
         ({"min_seconds": 5}, "unknown key 'min_seconds': did you mean 'clips.min_seconds'?"),
         ({"cut": {"min_seconds": 5}}, "unknown key 'cut.min_seconds': did you mean 'clips.min_seconds'?"),
@@ -164,11 +170,33 @@ def test_all_mistakes_are_named_at_once_one_per_line():
         ({"caption": {"prompt": "vidio"}}, "caption.prompt"),
         ({"videos": "out/clips", "results": "out"}, "videos"),
         ({"videos": "out", "results": "./out"}, "videos"),
+        ({"videos": "footage", "videos_root": "/data"}, "videos_root"),
+        ({"select": {"match": {"min": 1}}, "match": {"enabled": False}}, "select.match"),
+        ({"captioners": {"a b": {}}}, "captioners.a b"),
+        ({"captioners": {"b": {"server": {"url": "http://localhost:8000/v1"}}}}, "captioners.b.server.model"),
+        ({"captioners": {"b": {"server": {"api_key_env": "secret"}}}}, "captioners.b.server.api_key_env"),
     ],
 )
 def test_keys_that_contradict_each_other_are_mistakes(given, key):
     (said,) = mistakes(given)
     assert said.startswith(f"{key}: ")
+
+
+def test_a_threshold_may_act_on_a_column_of_a_list_by_its_texts():
+    select = {"license": {"in": ["cc0", 4.0, True]}, "year": {"min": "2000"}, "id": {"is": "none"}}
+    said = config.check({"videos": "list.tsv", "select": select}, SCHEMA)["select"]
+    assert said["license"] == {"min": None, "max": None, "is": None, "in": ["cc0", "4.0", "true"]}
+    assert said["year"]["min"] == 2000
+    assert said["id"]["is"] == "none"
+    [mistake] = mistakes({"videos": "list.tsv", "select": {"license": {"among": ["cc0"]}}})
+    assert mistake.startswith("unknown key 'select.license.among'")
+
+
+def test_another_captioner_has_the_keys_and_defaults_of_the_first():
+    said = config.check({"captioners": {"b": {"model": "attributes", "batch": "2"}}}, SCHEMA)
+    assert said["captioners"]["b"] == said["caption"] | {"model": "attributes", "batch": 2}
+    [mistake] = mistakes({"captioners": {"b": {"modle": "x"}}})
+    assert mistake.startswith("unknown key 'captioners.b.modle'")
 
 
 def test_the_edge_of_a_contradiction_is_allowed():

@@ -33,7 +33,7 @@ def folder(tmp_path):
         (["--configfile", "nowhere.yaml"], "--configfile nowhere.yaml: no such file"),
         ([*DEMO, "videos=videos", "results=file"], "is a file, not a folder"),
         ([*DEMO, "videos=videos", "results=file/below"], "is a file, not a folder"),
-        ([*DEMO, "videos=nowhere", "results=out"], "nowhere: no such folder or CSV"),
+        ([*DEMO, "videos=nowhere", "results=out"], "nowhere: no such folder or list"),
         ([*DEMO, "videos=videos", "results=/proc/out"], "/proc/out: the results cannot be written"),
         ([*DEMO, "videos=videos", "results=out{a}"], "results: 'out{a}' is wrong"),
     ],

@@ -4,12 +4,13 @@ import json
 import shlex
 
 import pytest
-from clipmill.plan.pipeline import PHASES, in_turn, script_of
+from clipmill.plan.flow import PHASES, in_turn, script_of
 from rerun_rows import KEYS, MANUAL, after, manual, pipeline
 
 CONCERNS = {
     "videos": set(), "results": None, "models": set(), "scratch": set(), "shards": set(), "max_error_share": set(),
-    "item_minutes": set(), "sample": set(),
+    "item_minutes": set(), "sample": set(), "videos_root": set(), "chosen": set(), "captioners": set(),
+    "caption.given": set(), "cut.mode": set(),
     "fmin": set(), "clips": set(), "detector": {"videos.scan_videos"}, "detectors.adaptive": {"videos.scan_videos"},
     "detectors": set(), "frames.source": {"scorers", "captions.caption_clips", "captions.score_match"},
     "frames": {"videos.scan_videos", "scorers", "captions.caption_clips", "captions.score_match"},

@@ -186,3 +186,22 @@ def test_the_command_line(tmp_path):
     )  # fmt: skip
     assert "30 items in" in done.stderr
     assert json.loads((tmp_path / "p" / "plan.json").read_text())["shards"]
+
+
+def test_columns_that_no_rule_needs_stand_next_to_the_shards_and_change_no_plan(tmp_path):
+    table, extras = tmp_path / "clips.csv", tmp_path / "extras.csv"
+    tables.write(extras, ("id", "row", "span", "license", "text"), [])
+    found = []
+    for licence in ("cc0", "nc"):
+        rows = [{"id": str(number), "license": licence, "text": "said", "kind": "image"} for number in range(3)]
+        tables.write(table, ("id", "kind", "license", "text"), rows)
+        command = [sys.executable, plan.__file__, "--table", table, "--manifest", tmp_path / "plan" / "manifest.csv"]
+        options = ["--minutes", "30", "--max", "10", "--extras", extras, "--needed", "text"]
+        subprocess.run([*command, *options], check=True)
+        shard = tmp_path / "plan" / "00000.csv"
+        beside = (tmp_path / "plan" / "00000.extras.csv").read_text()
+        answered = json.loads((tmp_path / "plan" / "plan.json").read_text())
+        found.append((shard.read_text(), shard.stat().st_mtime_ns, answered))
+        assert beside == f"id,license\n0,{licence}\n1,{licence}\n2,{licence}\n"
+    assert found[0] == found[1]
+    assert found[0][0] == "id,kind,text\n0,image,said\n1,image,said\n2,image,said\n"

@@ -185,18 +185,6 @@ def test_a_csv_names_the_files(folder, tmp_path):
     assert sources.state(tmp_path / "list.csv") != before
 
 
-def test_repeated_and_unusable_rows_of_a_list_are_rejects_with_their_number(folder, tmp_path):
-    (tmp_path / "list.csv").write_text('path\nvideos/a.mp4\n""\nvideos/sub\n./videos/sub/../a.mp4\ngone.mp4\n')
-    rows, rejects = listed(tmp_path / "list.csv")
-    assert list(rows) == ["videos/a.mp4"]
-    assert {(reject["relpath"], reject["reason"], reject["detail"]) for reject in rejects} == {
-        ("", "empty path in the list", "row 2 of list.csv"),
-        ("videos/sub", "a folder, not a file", "row 3 of the list"),
-        ("videos/a.mp4", "listed twice", "row 4, first in row 1"),
-        ("gone.mp4", "no such file", "row 5 of the list"),
-    }
-
-
 @pytest.mark.parametrize(("content", "line"), [
     ("path\na.mp4\nb\u00fc.mp4\n".encode("latin-1"), "line 3: not UTF-8"),
     ("path\na.mp4\n".encode("utf-16"), "line 1: not UTF-8"),

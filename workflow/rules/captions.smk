@@ -5,6 +5,7 @@
 checkpoint plan_captions:
     input:
         table=rules.gather_clips.output.selected,
+        extras=rules.list_videos.output.extras,
     output:
         manifest="<results>/plan/captions/manifest.csv",
     log:
@@ -19,6 +20,7 @@ checkpoint plan_captions:
         **literal(pipeline.plan("captions")),
     shell:
         'python "$CLIPMILL_WORKFLOW"/scripts/plan.py --table {input.table:q} --manifest {output.manifest:q} {params.options}'
+        " --extras {input.extras:q}"
         " --devices {resources.devices} > {log:q} 2>&1"
 
 
@@ -117,12 +119,43 @@ use rule label_camera as cut_clips with:
         **literal(pipeline.params("captions.cut_clips")),
 
 
+# scripts/caption_clips.py: column text of another captioner, which meta.csv has as text_<name>
+use rule caption_clips as caption_more with:
+    output:
+        pipeline.of_captioner("caption_clips"),
+    log:
+        "<results>/logs/captions.caption_clips.{captioner}/{digest}.{shard}.log",
+    params:
+        code=lambda wildcards: pipeline.params(f"captions.caption_clips.{wildcards.captioner}")["code"],
+        command=lambda wildcards: pipeline.params(f"captions.caption_clips.{wildcards.captioner}")["command"],
+
+
+# scripts/clean_captions.py: the same, cleaned
+use rule caption_clips as clean_more with:
+    input:
+        plan=ancient("<results>/plan/captions/manifest.csv"),
+        table=lambda wildcards: [
+            table.format(shard=wildcards.shard)
+            for table in pipeline.before(f"captions.clean_captions.{wildcards.captioner}")
+        ],
+        models=rules.fetch_models.output,
+    output:
+        pipeline.of_captioner("clean_captions"),
+    log:
+        "<results>/logs/captions.clean_captions.{captioner}/{digest}.{shard}.log",
+    params:
+        code=lambda wildcards: pipeline.params(f"captions.clean_captions.{wildcards.captioner}")["code"],
+        command=lambda wildcards: pipeline.params(f"captions.clean_captions.{wildcards.captioner}")["command"],
+
+
 # scripts/gather_captions.py: tables/captions.csv, meta.csv and rejects.csv
 rule gather_captions:
     input:
         plan=rules.plan_captions.output.manifest,
         selected=rules.gather_clips.output.selected,
-        shards=shards("captions.cut_clips"),
+        extras=rules.list_videos.output.extras,
+        shards=shards(pipeline.last("captions")),
+        more=shards(*pipeline.captioners().values()),
         rejected=[
             rules.list_videos.output.rejects,
             rules.gather_videos.output.rejects,
@@ -138,8 +171,10 @@ rule gather_captions:
         "<results>/benchmarks/gather_captions.tsv"
     threads: 1
     params:
+        **literal(options=options.gathering(pipeline)),
         code=fingerprint("gather_captions"),
     shell:
         'python "$CLIPMILL_WORKFLOW"/scripts/gather_captions.py --selected {input.selected:q} --shards {input.shards:q}'
+        " --extras {input.extras:q}"
         " --rejected {input.rejected:q} --captions {output.captions:q} --meta {output.meta:q}"
-        " --rejects {output.rejects:q} > {log:q} 2>&1"
+        " --more {input.more:q} --rejects {output.rejects:q} {params.options} > {log:q} 2>&1"

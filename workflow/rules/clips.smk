@@ -5,6 +5,7 @@
 checkpoint plan_clips:
     input:
         table=rules.gather_videos.output.clips,
+        extras=rules.list_videos.output.extras,
     output:
         manifest="<results>/plan/clips/manifest.csv",
     log:
@@ -19,6 +20,7 @@ checkpoint plan_clips:
         **literal(pipeline.plan("clips")),
     shell:
         'python "$CLIPMILL_WORKFLOW"/scripts/plan.py --table {input.table:q} --manifest {output.manifest:q} {params.options}'
+        " --extras {input.extras:q}"
         " --devices {resources.devices} > {log:q} 2>&1"
 
 
@@ -76,7 +78,8 @@ rule select_clips:
     input:
         plan=ancient("<results>/plan/clips/manifest.csv"),
         table="<results>/plan/clips/{shard}.csv",
-        scores=pipeline.before("clips.select_clips"),
+        scores=[*pipeline.before("clips.select_clips"), *options.extras(pipeline, "clips.select_clips")],
+        ids=literal_path(config["chosen"]),
     output:
         pipeline.table("clips.select_clips"),
     log:
@@ -86,7 +89,7 @@ rule select_clips:
         **literal(pipeline.selection("clips.select_clips")),
     shell:
         'python "$CLIPMILL_WORKFLOW"/scripts/select_clips.py --table {input.table:q} --scores {input.scores:q} --out {output:q}'
-        " --select {params.thresholds:q} > {log:q} 2>&1"
+        " --ids {input.ids:q} --select {params.thresholds:q} > {log:q} 2>&1"
 
 
 # scripts/cut_clips.py: with `cut.when: first`, all clips are cut before the selection, as in the reference;
@@ -111,6 +114,7 @@ rule gather_clips:
     input:
         plan=rules.plan_clips.output.manifest,
         clips=rules.gather_videos.output.clips,
+        extras=rules.list_videos.output.extras,
         shards=shards("clips.select_clips"),
         cut=shards("clips.cut_clips"),
     output:
@@ -126,4 +130,4 @@ rule gather_clips:
         code=fingerprint("gather_clips"),
     shell:
         'python "$CLIPMILL_WORKFLOW"/scripts/gather_clips.py --clips {input.clips:q} --shards {input.shards:q}'
-        " --scores {output.scores:q} --selected {output.selected:q} --rejects {output.rejects:q} > {log:q} 2>&1"
+        " --extras {input.extras:q} --scores {output.scores:q} --selected {output.selected:q} --rejects {output.rejects:q} > {log:q} 2>&1"

@@ -13,10 +13,10 @@ os.environ |= {"CLIPMILL_WORKFLOW": str(workflow.basedir)}
 
 from clipmill.engine import tables, weights
 from clipmill.engine.fingerprints import fingerprint
+from clipmill.plan import options, products
 from clipmill.plan.config import ConfigError, check, load
 from clipmill.plan.pipeline import Pipeline
 from clipmill.report import marks
-from clipmill.videos import sources
 
 SCHEMA = Path(workflow.basedir) / "schemas" / "config.schema.yaml"
 try:
@@ -35,6 +35,8 @@ pathvars:
 wildcard_constraints:
     shard=r"\d{5}",
     block=r"[a-z.]+",
+    captioner=r"\w+",
+    digest="[0-9a-f]{12}",
 
 
 @cache
@@ -63,11 +65,18 @@ def literal(values={}, **more):
     return {name: lambda wildcards, value=value: value for name, value in (values | more).items()}
 
 
+def literal_path(path):
+    """Input function of a file that the configuration names, if it names one; braces in its name are text."""
+    return lambda wildcards: [path] if path else []
+
+
 def shards(*names):
     """Input function: the tables of map rules (by full name, of one phase) for each shard of the phase's plan."""
 
     def files(wildcards):
         checked()
+        if not names:
+            return []
         phase = names[0].partition(".")[0]
         manifest = getattr(checkpoints, f"plan_{phase}").get().output.manifest
         numbers = [row["shard"] for row in tables.read(manifest)]

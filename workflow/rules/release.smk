@@ -102,14 +102,14 @@ rule release_webdataset:
         plan=rules.plan_captions.output.manifest,
         cut=shards("captions.cut_clips"),
     output:
-        pipeline.release_table("webdataset"),
+        products.release_table(pipeline, "webdataset"),
     log:
         "<results>/logs/release_webdataset.log",
     benchmark:
         "<results>/benchmarks/release_webdataset.tsv"
     threads: 4
     params:
-        **literal(pipeline.release("webdataset")),
+        **literal(products.release(pipeline, "webdataset")),
         results=lambda wildcards, input: os.path.dirname(input.meta),
         cut=lambda wildcards, input: os.path.dirname(input.cut[0]),
     shell:
@@ -124,14 +124,14 @@ rule release_parquet:
         plan=rules.plan_captions.output.manifest,
         cut=shards("captions.cut_clips"),
     output:
-        pipeline.release_table("parquet"),
+        products.release_table(pipeline, "parquet"),
     log:
         "<results>/logs/release_parquet.log",
     benchmark:
         "<results>/benchmarks/release_parquet.tsv"
     threads: 1
     params:
-        **literal(pipeline.release("parquet")),
+        **literal(products.release(pipeline, "parquet")),
         results=lambda wildcards, input: os.path.dirname(input.meta),
         cut=lambda wildcards, input: os.path.dirname(input.cut[0]),
     shell:
@@ -146,14 +146,14 @@ rule release_huggingface:
         plan=rules.plan_captions.output.manifest,
         cut=shards("captions.cut_clips"),
     output:
-        pipeline.release_table("huggingface"),
+        products.release_table(pipeline, "huggingface"),
     log:
         "<results>/logs/release_huggingface.log",
     benchmark:
         "<results>/benchmarks/release_huggingface.tsv"
     threads: 4
     params:
-        **literal(pipeline.release("huggingface")),
+        **literal(products.release(pipeline, "huggingface")),
         results=lambda wildcards, input: os.path.dirname(input.meta),
         cut=lambda wildcards, input: os.path.dirname(input.cut[0]),
     shell:
@@ -168,14 +168,14 @@ rule release_csv:
         plan=rules.plan_captions.output.manifest,
         cut=shards("captions.cut_clips"),
     output:
-        pipeline.release_table("csv"),
+        products.release_table(pipeline, "csv"),
     log:
         "<results>/logs/release_csv.log",
     benchmark:
         "<results>/benchmarks/release_csv.tsv"
     threads: 1
     params:
-        **literal(pipeline.release("csv")),
+        **literal(products.release(pipeline, "csv")),
         results=lambda wildcards, input: os.path.dirname(input.meta),
         cut=lambda wildcards, input: os.path.dirname(input.cut[0]),
     shell:
@@ -186,18 +186,18 @@ rule release_csv:
 # scripts/release_card.py: the card, Croissant, release.json and SHA256SUMS of the formats that are asked for
 rule release_card:
     input:
-        formats=[pipeline.release_table(name) for name in config["release"]["formats"]],
+        formats=[products.release_table(pipeline, name) for name in config["release"]["formats"]],
         account=rules.summarize.output,
         meta=rules.gather_captions.output.meta,
         figures=rules.draw_figures.output,
     output:
-        pipeline.release_table("card"),
+        products.release_table(pipeline, "card"),
     log:
         "<results>/logs/release_card.log",
     localrule: True
     threads: 1
     params:
-        **literal(pipeline.release("card")),
+        **literal(products.release(pipeline, "card")),
         results=lambda wildcards, input: os.path.dirname(input.meta),
     shell:
         'python "$CLIPMILL_WORKFLOW"/scripts/release_card.py --results {params.results:q} --options {params.options:q}'

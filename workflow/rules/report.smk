@@ -20,7 +20,7 @@ rule score_report:
         "<results>/benchmarks/score_report.tsv"
     threads: 1
     params:
-        **literal(pipeline.report()),
+        **literal(products.report(pipeline)),
         # Lazy: other marks in the same file change the page.
         marks=lambda wildcards: marks.state(config["marks"]),
     shell:
@@ -42,7 +42,7 @@ rule complete_report:
         "<results>/benchmarks/complete_report.tsv"
     threads: 1
     params:
-        **literal(pipeline.report()),
+        **literal(products.report(pipeline)),
     shell:
         'python "$CLIPMILL_WORKFLOW"/scripts/score_report.py --settings {params.settings:q} --out {input.page:q}'
         " --complete {output:q} > {log:q} 2>&1"

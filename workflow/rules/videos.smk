@@ -8,6 +8,7 @@ rule list_videos:
         rejects="<results>/work/rejects/list_videos.csv",
         ignored="<results>/tables/ignored.csv",
         sampled="<results>/tables/sample.csv",
+        extras="<results>/tables/extras.csv",
     log:
         "<results>/logs/list_videos.log",
     benchmark:
@@ -19,12 +20,13 @@ rule list_videos:
         **literal(sample=json.dumps(config["sample"])),
         code=fingerprint("list_videos"),
         # Lazy, so that the folder is read once per run and not by every job that parses this file.
-        state=lambda wildcards: sources.state(config["videos"], pipeline.results),
+        state=lambda wildcards: options.state_of_sources(pipeline),
+        options=lambda wildcards: options.listing(pipeline),
     shell:
         'python "$CLIPMILL_WORKFLOW"/scripts/list_videos.py --videos {params.videos:q} --memo {params.memo:q}'
         " --out {output.listing:q} --rejects {output.rejects:q}"
-        " --ignored {output.ignored:q} --results {params.results:q} --sample {params.sample:q}"
-        " --sampled {output.sampled:q} > {log:q} 2>&1"
+        " --ignored {output.ignored:q} --extras {output.extras:q} --results {params.results:q} {params.options}"
+        " --sample {params.sample:q} --sampled {output.sampled:q} > {log:q} 2>&1"
 
 
 # scripts/plan.py: the shards of tables/listing.csv
@@ -72,6 +74,7 @@ rule gather_videos:
         # The manifest is also a plain input: otherwise a finished plan would not run again before its gather.
         plan=rules.plan_videos.output.manifest,
         listing=rules.list_videos.output.listing,
+        extras=rules.list_videos.output.extras,
         shards=shards("videos.scan_videos"),
     output:
         videos="<results>/tables/videos.csv",
@@ -86,4 +89,4 @@ rule gather_videos:
         code=fingerprint("gather_videos"),
     shell:
         'python "$CLIPMILL_WORKFLOW"/scripts/gather_videos.py --listing {input.listing:q} --shards {input.shards:q}'
-        " --videos {output.videos:q} --clips {output.clips:q} --rejects {output.rejects:q} > {log:q} 2>&1"
+        " --extras {input.extras:q} --videos {output.videos:q} --clips {output.clips:q} --rejects {output.rejects:q} > {log:q} 2>&1"

@@ -30,6 +30,10 @@ class CaptionClips(FrameStep):
         self.depends_on = (*self.depends_on, *self.kind.uses)
         self.batch = max(self.batch, self.kind.least_batch(settings))
 
+    def at_hand(self, row):
+        """A caption that the list or a side-car file gives, unless the captioner's own is asked for."""
+        return {"text": row["text"]} if row.get("text") and not self.settings.get("always") else None
+
     def load(self):
         self.captioner = self.kind(self.settings, self.device)
 

@@ -37,12 +37,13 @@ class CutClips(Step):
     in_threads = reads_source = True
 
     def batches(self, rows: list[dict]) -> list[list[dict]]:
-        """The clips of a video together, in runs that are worth one pass."""
+        """The clips of a video together, in runs that are worth one pass and do not overlap."""
         runs: list[list[dict]] = []
         for _, clips in groupby(rows, key=lambda row: row["video_id"]):
             last = None
             for row in clips:
-                if last is None or float(row["start"] or 0) - float(last["end"] or 0) > GAP_SECONDS:
+                gap = float(row["start"] or 0) - float(last["end"] or 0) if last else 0.0
+                if last is None or not -SAME_TIME <= gap <= GAP_SECONDS:
                     runs.append([])
                 runs[-1].append(row)
                 last = row

@@ -6,10 +6,13 @@ Example: python workflow/scripts/gather_captions.py --selected selected.csv --sh
 
 import argparse
 import heapq
+import os
 import tempfile
 from pathlib import Path
 
+from clipmill.captions.gathering import with_more
 from clipmill.engine import files, rejects, tables
+from clipmill.videos.extras import KEYS
 
 META = [
     "path",
@@ -34,6 +37,8 @@ CUT = tuple(f"cut_{name}" for name in tables.MEASURES)
 """What `cut_clips` read back from the files that it wrote: the pairs have these measures."""
 
 
+SWITCHED = ("path", "text", "match")
+"""Columns of rules that can be switched off: then no table has them."""
 LAST = "frames_digest"
 """The last column of meta.csv: what `make rebuild` compares."""
 
@@ -43,6 +48,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--selected", type=Path, required=True, help="the table that the shards were cut from")
     parser.add_argument("--shards", type=Path, nargs="+", required=True, help="the shards' tables, in order")
+    parser.add_argument("--extras", type=Path, required=True, help="a table of the list's other columns")
+    parser.add_argument("--captioners", nargs="*", default=[], help="names of the other captioners")
+    parser.add_argument("--more", type=Path, nargs="*", default=[], help="their shards' tables, in the same order")
+    parser.add_argument("--sources", type=Path, help="the folder of sources, where clips are left in their sources")
     parser.add_argument("--rejected", type=Path, nargs="+", required=True, help="rejects of the earlier phases")
     for name in ("captions", "meta", "rejects"):
         parser.add_argument(f"--{name}", type=Path, required=True, help=f"the table of {name} to write")
@@ -53,22 +62,32 @@ def main() -> None:
 
 def gather(args: argparse.Namespace, mine: Path) -> None:
     """Write the tables; `mine` holds the rejects of this phase until they are merged with the others."""
-    selected = tables.columns(args.selected)
-    known = {*selected, *META, *CUT, LAST, *rejects.COLUMNS}
-    added = [name for name in tables.columns(args.shards[0]) if name not in known]
-    names = [*selected, "text", "match", *added]
+    passed = [name for name in tables.columns(args.extras)[len(KEYS) :] if name != "text"]
+    selected = [name for name in tables.columns(args.selected) if name not in passed]
+    made, more = tables.columns(args.shards[0]), [f"text_{name}" for name in args.captioners]
+    known = {*selected, *META, *CUT, LAST, *rejects.COLUMNS, *passed}
+    added = [name for name in made if name not in known]
+    missing = {name for name in (*SWITCHED, LAST) if name not in made} - ({"path"} if args.sources else set())
+    names = [*dict.fromkeys([*selected, "text", "match", *more, *added]), *passed]
     scores = [name for name in selected if name not in (*META, *CLIPS, LAST)]
+    of_meta = [*META[: META.index("text") + 1], *more, *META[META.index("text") + 1 :], *scores, *added, *passed, LAST]
     with files.whole(args.captions) as captions, files.whole(args.meta) as meta, files.whole(mine) as rejected:
-        to_captions, to_meta = tables.writer(captions, names), tables.writer(meta, [*META, *scores, *added, LAST])
-        to_rejects = tables.writer(rejected, rejects.TABLE)
-        for row in tables.balanced(args.selected, tables.concatenate(args.shards)):
+        to_captions = tables.writer(captions, [name for name in names if name not in missing])
+        to_meta = tables.writer(meta, [name for name in of_meta if name not in missing])
+        to_rejects = tables.writer(rejected, [*rejects.TABLE, *passed])
+        balanced = tables.balanced(args.selected, tables.concatenate(args.shards))
+        for row in with_more(balanced, args.selected, args.captioners, args.more):
             to_captions.writerow(row)
-            if rejects.is_reject(row):
-                to_rejects.writerow(row)
-            else:
-                to_meta.writerow({**row, **{name: row[cut] for name, cut in zip(tables.MEASURES, CUT, strict=True)}})
+            (to_rejects if rejects.is_reject(row) else to_meta).writerow(of_clip(row, args.sources))
     every = heapq.merge(*map(tables.read, [*args.rejected, mine]), key=lambda row: (row["id"], row["relpath"]))
-    tables.write(args.rejects, rejects.TABLE, every)
+    tables.write(args.rejects, [*rejects.TABLE, *passed], every)
+
+
+def of_clip(row: dict, sources: Path | None) -> dict:
+    """A row of meta.csv: the measures of the file that was cut; of a clip that stays in its source, its path."""
+    if sources:
+        row = {**row, "path": os.path.abspath(sources / row["relpath"])}
+    return {**row, **{name: row[cut] for name, cut in zip(tables.MEASURES, CUT, strict=True) if row.get(cut)}}
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Gather the scored and selected shards: all scores, the selected clips, and the rejects.
 
-Example: python workflow/scripts/gather_clips.py --clips clips.csv --shards 00000.csv \\
+Example: python workflow/scripts/gather_clips.py --clips clips.csv --extras extras.csv --shards 00000.csv \\
              --scores scores.csv --selected selected.csv --rejects rejects.csv
 """
 
@@ -8,6 +8,7 @@ import argparse
 from pathlib import Path
 
 from clipmill.engine import files, rejects, tables
+from clipmill.videos.extras import KEYS
 
 
 def main() -> None:
@@ -15,17 +16,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=Path, required=True, help="the table that the shards were cut from")
     parser.add_argument("--shards", type=Path, nargs="+", required=True, help="the shards' tables, in order")
+    parser.add_argument("--extras", type=Path, required=True, help="a table of the list's other columns")
     for name in ("scores", "selected", "rejects"):
         parser.add_argument(f"--{name}", type=Path, required=True, help=f"the table of {name} to write")
     args = parser.parse_args()
-    names = [name for name in tables.columns(args.shards[0]) if name not in rejects.COLUMNS]
+    extras = tables.columns(args.extras)[len(KEYS) :]
+    names = [name for name in tables.columns(args.shards[0]) if name not in (*rejects.COLUMNS, *extras)] + extras
     with (
         files.whole(args.scores) as scores,
         files.whole(args.selected) as selected,
         files.whole(args.rejects) as rejected,
     ):
         to_scores, to_selected = tables.writer(scores, names), tables.writer(selected, names)
-        to_rejects = tables.writer(rejected, rejects.TABLE)
+        to_rejects = tables.writer(rejected, [*rejects.TABLE, *extras])
         for row in tables.balanced(args.clips, tables.concatenate(args.shards)):
             to_scores.writerow(row)
             (to_rejects if rejects.is_reject(row) else to_selected).writerow(row)

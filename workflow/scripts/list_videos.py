@@ -1,7 +1,9 @@
-"""List the videos and images of a folder, or those that a CSV names in its column `path`, each with its identity.
+"""List the videos and images of a folder, or those that a list names in its column `path`, each with its identity.
+
+A list is CSV, TSV, JSON Lines, JSON or Parquet. Its other columns go to a table of their own, by the files' ids.
 
 Example: python workflow/scripts/list_videos.py --videos footage --out listing.csv --rejects rejects.csv \\
-             --ignored ignored.csv --memo memo
+             --ignored ignored.csv --extras extras.csv --memo memo
 """
 
 import argparse
@@ -12,18 +14,23 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
 from stat import S_ISREG
 
 from clipmill.engine import tables, vouch
-from clipmill.engine.rejects import TABLE, rejected
+from clipmill.engine.rejects import TABLE, Reject, rejected
 from clipmill.engine.shown import CONTROL, shown
-from clipmill.videos import sample
+from clipmill.videos import lists, sample, sidecars
+from clipmill.videos.entries import Entries
+from clipmill.videos.extras import KEYS
 from clipmill.videos.sources import COLUMNS, IMAGES, Found, found, root_of
 
 IGNORED = ("extension", "reason", "files", "bytes", "example")
 """The columns of the table of files that are only counted."""
+BESIDE = ("sidecars", "both")
+"""Where captions are looked for next to the files."""
 SAMPLE = 64 * 1024
 """Bytes that are read at each of a file's head, middle and tail."""
 
@@ -31,30 +38,105 @@ SAMPLE = 64 * 1024
 def main() -> None:
     """Parse the command line and write the listing and its rejects."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--videos", type=Path, required=True, help="folder, or CSV with a column `path`")
+    parser.add_argument("--videos", type=Path, required=True, help="folder, or list with a column `path`")
+    parser.add_argument(
+        "--videos-root", type=Path, help="folder that the paths of a list start from (default: its own)"
+    )
     parser.add_argument("--out", type=Path, required=True, help="the listing to write")
     parser.add_argument("--rejects", type=Path, required=True, help="the table of rejects to write")
     parser.add_argument("--ignored", type=Path, help="the table to write of files that are only counted")
+    parser.add_argument("--extras", type=Path, help="the table to write of a list's other columns")
+    parser.add_argument(
+        "--captions", default="column", choices=("column", "sidecars", "both", "none"), help="where captions are given"
+    )
+    parser.add_argument("--ours", nargs="*", default=[], help="more names of columns that are ours")
     parser.add_argument("--results", type=Path, help="folder of results, which is left out")
     parser.add_argument("--memo", type=Path, required=True, help="folder that remembers identities by name, size, time")
     parser.add_argument("--sample", type=json.loads, default={}, help="the configuration's `sample`, as JSON")
     parser.add_argument("--sampled", type=Path, help="the table of the sample to write; empty without one")
     args = parser.parse_args()
-    root = root_of(args.videos)
-    everything = found(args.videos, args.results)
-    rows, rejects = listing(root, everything, args.memo / "files.csv")
-    left_out = ignored(root, everything)
+    root = root_of(args.videos, args.videos_root)
+    if lists.is_list(args.videos):
+        with Entries(args.videos, root, args.ours, args.captions in ("column", "both")) as entries:
+            rows, rejects = listing(root, entries.found(), args.memo / "files.csv")
+            rows, rejects = with_captions(rows, rejects, args.captions)
+            entries.join(rows, rejects)
+            refused = write_list(args, drawn(args, rows), entries)
+    else:
+        everything = found(args.videos, args.results)
+        rows, rejects = listing(root, everything, args.memo / "files.csv")
+        rows, rejects = with_captions(rows, rejects, args.captions)
+        write_folder(args, rows, rejects, ignored(root, everything))
+        refused = len(rejects)
+    print(f"list_videos: {len(rows)} files taken in, {refused} rejects", file=sys.stderr)
+
+
+def write_folder(args: argparse.Namespace, rows: list[dict], rejects: list[dict], left_out: list[dict]) -> None:
+    """Write the tables of a folder, and say what was left out."""
     if not rows and not rejects:
         sys.exit(f"{args.videos}: no video or image in it (see `videos` in config/README.md for the extensions taken)")
-    rows = sample.drawn(rows, args.sample, args.memo / "lengths.csv", args.sampled)
+    rows = drawn(args, rows)
     tables.write(args.out, COLUMNS, rows)
     tables.write(args.rejects, TABLE, rejects)
-    if args.ignored:
-        tables.write(args.ignored, IGNORED, left_out)
+    captioned = ("text",) if args.captions in BESIDE else ()
+    write_others(args, left_out, (*KEYS, *captioned), rows if captioned else [])
     for row in left_out:
         shown = row["extension"] or "no extension"
         print(f"ignored: {row['files']} x {shown} ({row['reason']}), such as {row['example']}", file=sys.stderr)
-    print(f"list_videos: {len(rows)} files taken in, {len(rejects)} rejects", file=sys.stderr)
+
+
+def drawn(args: argparse.Namespace, rows: list[dict]) -> list[dict]:
+    """The rows that a pilot takes in; without one, all of them."""
+    return sample.drawn(rows, args.sample, args.memo / "lengths.csv", args.sampled)
+
+
+def write_list(args: argparse.Namespace, rows: list[dict], entries: Entries) -> int:
+    """Write the tables of a list, and say which of its columns have other names; returns the number of rejects."""
+    names = list(entries.names.values())
+    captioned = ["text"] if args.captions in BESIDE and "text" not in names else []
+    spanned = ("spans",) if entries.spanned else ()
+    tables.write(args.out, (*COLUMNS, *spanned), with_spans(rows, entries.accepted()) if spanned else rows)
+    refused = tables.write(args.rejects, (*TABLE, *names), entries.refused())
+    write_others(args, [], (*KEYS, *names, *captioned), captioned_too(entries.accepted(), rows, args.captions))
+    for column, name in entries.renamed.items():
+        print(f"list_videos: the list's column `{shown(column)}` goes on as `{shown(name)}`", file=sys.stderr)
+    return refused
+
+
+def write_others(args: argparse.Namespace, left_out: list[dict], names: Iterable[str], extras: Iterable[dict]) -> None:
+    """Write the tables that are asked for: files that are only counted, and a list's other columns."""
+    if args.ignored:
+        tables.write(args.ignored, IGNORED, left_out)
+    if args.extras:
+        tables.write(args.extras, names, extras)
+
+
+def with_captions(rows: list[dict], rejects: list[dict], given: str) -> tuple[list[dict], list[dict]]:
+    """(rows, rejects) of a listing, with the captions next to the files as `text`, where they are asked for."""
+    if given not in BESIDE:
+        return rows, rejects
+    taken, faulty = [], []
+    for row in rows:
+        try:
+            taken.append({**row, "text": sidecars.caption_of(Path(row["path"]))})
+        except Reject as error:
+            faulty.append(reject(row["id"], row["relpath"], error.reason, error.detail))
+    return taken, sorted(rejects + faulty, key=lambda row: (row["id"], row["relpath"]))
+
+
+def captioned_too(extras: Iterable[dict], rows: list[dict], given: str) -> Iterator[dict]:
+    """The rows of a list, with the caption next to the file where the list gives none."""
+    texts = {row["id"]: row["text"] for row in rows if row["text"]} if given in BESIDE else {}
+    for entry in extras:
+        yield {**entry, "text": entry.get("text") or texts.get(entry["id"], "")}
+
+
+def with_spans(rows: list[dict], extras: Iterable[dict]) -> Iterator[dict]:
+    """The rows of the listing, each with the spans that the list marks in it, as JSON."""
+    wanted = {row["id"] for row in rows}
+    marked = groupby((entry for entry in extras if entry["id"] in wanted), key=lambda entry: entry["id"])
+    for row, (_, entries) in zip(rows, marked, strict=True):
+        yield {**row, "spans": json.dumps([entry["span"] for entry in entries])}
 
 
 def listing(root: Path, everything: Iterable[Found], memo: Path) -> tuple[list[dict], list[dict]]:
@@ -66,11 +148,11 @@ def listing(root: Path, everything: Iterable[Found], memo: Path) -> tuple[list[d
         if one.ignored:
             continue
         if not is_text(one.relpath):
-            rejects.append(reject("", name, "name is not UTF-8", "rename the file"))
+            rejects.append(reject("", name, "name is not UTF-8", "rename the file") | {"file": one.relpath})
         elif CONTROL.search(one.relpath):
-            rejects.append(reject("", name, "name holds control characters", "rename the file"))
+            rejects.append(reject("", name, "name holds control characters", "rename the file") | {"file": one.relpath})
         elif one.reason:
-            rejects.append(reject("", name, one.reason, one.detail))
+            rejects.append(reject("", name, one.reason, one.detail) | {"file": one.relpath})
         else:
             try:
                 seen.append(identified(root, one.relpath, remembered))

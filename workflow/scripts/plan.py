@@ -16,6 +16,7 @@ from pathlib import Path
 from clipmill.engine import files, tables
 from clipmill.engine.fingerprints import digest
 from clipmill.plan import shards
+from clipmill.videos.extras import KEYS
 
 
 def main() -> None:
@@ -26,16 +27,20 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, required=True, help="how long a shard's job should last")
     parser.add_argument("--devices", type=int, default=1, help="GPUs (or cores) of a job, which share a shard")
     parser.add_argument("--max", type=int, required=True, help="the largest number of shards")
+    parser.add_argument("--extras", type=Path, help="a table whose columns no map rule needs: a list's other columns")
+    parser.add_argument("--needed", nargs="*", default=[], help="those of them that a map rule needs")
     parser.add_argument("--steps", nargs="+", default=[], metavar="STEP=MEMO", help="the phase's steps and their memos")
     args = parser.parse_args()
     memos = [step.partition("=")[::2] for step in args.steps]
     folder = args.manifest.parent
     target = args.minutes * 60 * args.devices
-    question = digest(files.sha256(args.table), target, args.max, memos)
+    others = tables.columns(args.extras)[len(KEYS) :] if args.extras else []
+    extras = [name for name in others if name not in args.needed]
+    question = digest(shards.content(args.table, extras), target, args.max, memos)
     ranges = shards.answered(folder / "plan.json", question)
     if ranges is None:
         ranges = shards.ranges(shards.costs(args.table, memos), target, args.max)
-    planned = shards.write_shards(args.table, folder, ranges)
+    planned = shards.write_shards(args.table, folder, ranges, extras)
     files.write_if_changed(folder / "plan.json", json.dumps({"question": question, "shards": planned}, indent=1))
     tables.write(args.manifest, ("shard", "first", "last", "items", "seconds"), planned)
     print(f"plan: {sum(shard['items'] for shard in planned)} items in {len(planned)} shards", file=sys.stderr)

@@ -8,14 +8,15 @@ Example: python workflow/scripts/scan_videos.py --table shard.csv --out out.csv 
 import json
 from pathlib import Path
 
+import numpy as np
 from clipmill.engine import vouch
 from clipmill.engine.job import main
 from clipmill.engine.rejects import Reject
 from clipmill.engine.tables import MEASURES
-from clipmill.videos import images
+from clipmill.videos import images, marks
 from clipmill.videos.frames import FrameStep
 from clipmill.videos.scan import Scan, scan_image
-from clipmill.videos.scenes import IMAGE, Span, seconds_of, split, to_column
+from clipmill.videos.scenes import IMAGE, Span, as_it_is, seconds_of, split, to_column, truncated
 
 
 class ScanVideos(FrameStep):
@@ -54,14 +55,22 @@ class ScanVideos(FrameStep):
         """Scenes become clips: damaged and too short ones are marked, too long ones split evenly."""
         if int(values["num_frames"]) < self.settings["fmin"]:
             raise Reject("fewer frames than fmin", f"{values['num_frames']} < {self.settings['fmin']}")
-        spans = [IMAGE] if values["kind"] == "image" else self.spans(values)
-        return {**values, "clips": to_column(spans)}
+        return {**values, "clips": to_column(self.spans(json.loads(row.get("spans") or "[]"), values))}
 
-    def spans(self, values: dict) -> list[Span]:
-        """The clips of a video, and what is none."""
+    def spans(self, marked: list[str], values: dict) -> list[Span]:
+        """The clips of a file, and what is none; `marked`: the spans that a list marks in it."""
+        if values["kind"] == "image":
+            return marks.clips(marked, [IMAGE], [], np.zeros(2), self.settings["clips"], []) if marked else [IMAGE]
+        scenes, times = json.loads(values["scenes"]), seconds_of(values)
         damaged = [tuple(span) for span in json.loads(values["damaged"])]
         promised = float(values["promised"]) if values["promised"] else None
-        return split(json.loads(values["scenes"]), seconds_of(values), self.settings["clips"], damaged, promised)
+        limits, count = self.settings["clips"], int(values["num_frames"])
+        if self.settings["detector"] == "none":
+            limits = limits | {"spans": "as_is"}
+            whole = truncated([as_it_is(0, count, times, damaged)], promised)
+        else:
+            whole = split(scenes, times, limits, damaged, promised)
+        return marks.clips(marked, whole, scenes, times, limits, damaged) if marked else whole
 
 
 if __name__ == "__main__":

@@ -50,6 +50,17 @@ def fingerprint(script: str, model: str | None = None, engine: bool = True) -> s
     return digest(sorted(hashes.items()))
 
 
+@cache
+def columns_made(script: str) -> frozenset[str]:
+    """The names that stand in the `columns` of a script's step."""
+    found = set()
+    for kind in syntax.statements(SCRIPTS / f"{script}.py"):
+        for line in kind.body if isinstance(kind, ast.ClassDef) else ():
+            if isinstance(line, ast.Assign) and [ast.unparse(name) for name in line.targets] == ["columns"]:
+                found |= {node.value for node in ast.walk(line.value) if isinstance(node, ast.Constant)}
+    return frozenset(found)
+
+
 def _counted(path: Path, model: str, files: frozenset[Path]) -> tuple[str, list[Path]]:
     """A hash of the part that counts of a file with a table of models, and the files that this part imports."""
     used_elsewhere = frozenset().union(*(_names(other) for other in files if other != path))

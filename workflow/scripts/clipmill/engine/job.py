@@ -102,6 +102,7 @@ class Job:
         self.name = f"{step.name} {args.table.stem}"
         self.memo = Memo(args.memo, (*step.columns, *step.remembers))
         self.rows = list(tables.read(args.table))
+        self.items = [row for row in self.rows if not rejects.is_reject(row) and step.at_hand(row) is None]
         self.model = digest(weights.digests(weights.listed(args.models), args.block))
         self.fresh: list[dict] = []
         self.computed = 0
@@ -111,12 +112,11 @@ class Job:
     def run(self) -> None:
         """Recall, compute and write; rank 0 assembles the table when all ranks are done."""
         known = self.recall(faults=False)
-        items = [row for row in self.rows if not rejects.is_reject(row)]
         # Rank 0 decides what is missing: a rank that reads the memo later may see more and number the batches
         # differently.
-        mine = [row["id"] for row in items if self.key(row) not in known]
+        mine = [row["id"] for row in self.items if self.key(row) not in known]
         wanted = set(json.loads(self.ranks.agree("missing", json.dumps(mine))))
-        missing = [row for row in items if row["id"] in wanted]
+        missing = [row for row in self.items if row["id"] in wanted]
         self.progress.begin(len(missing), sum(held["fault"] != "" for held in known.values()))
         if missing:
             compute = Compute(self.step, self.name, self.args, self.ranks, len(self.rows), self.keep)
@@ -124,7 +124,7 @@ class Job:
         self.flush()
         self.ranks.wait("computed")
         if self.ranks.rank == 0:
-            self.assemble(len(items), len(missing))
+            self.assemble(len(missing))
         self.ranks.wait("assembled")
 
     def key(self, row: dict) -> tuple[str, str]:
@@ -136,7 +136,7 @@ class Job:
         """The remembered rows of this shard that still hold; faults that are tried again only if `faults`."""
         if not self.rows:
             return {}
-        rows = {self.key(row): row for row in self.rows if not rejects.is_reject(row)}
+        rows = {self.key(row): row for row in self.items}
         known = self.memo.recall(self.rows[0]["id"], self.rows[-1]["id"])
         return {
             key: held
@@ -178,10 +178,10 @@ class Job:
         finally:
             self.progress.stop()
 
-    def assemble(self, items: int, missing: int) -> None:
+    def assemble(self, missing: int) -> None:
         """Write the table: every row that came in, with its new columns or its reason; and the job's account."""
         known = self.recall(faults=True)
-        lost = [row["id"] for row in self.rows if not rejects.is_reject(row) and self.key(row) not in known]
+        lost = [row["id"] for row in self.items if self.key(row) not in known]
         if lost:
             raise SystemExit(f"{self.name}: {len(lost)} results are not in the memo, e.g. that of {lost[0]}; run again")
         names = columns_of(self.step, self.args.table)
@@ -189,14 +189,15 @@ class Job:
         with files.whole(self.args.out, belonging=own_files) as file:
             out = tables.writer(file, names)
             for row in self.rows:
-                if not rejects.is_reject(row):
-                    held = known[self.key(row)]
+                if held := known.get(self.key(row)):
                     row = outcome(self.step, row, held)
                     rejected += rejects.is_reject(row)
                     own_files += [] if rejects.is_reject(row) else belonging(self.step, self.args.results, row, held)
+                elif not rejects.is_reject(row):
+                    row |= self.step.at_hand(row)
                 out.writerow(row)
         vouch.note_again(self.args.out, any(held["fault"] == "changed" for held in known.values()))
-        self.account(items, missing, rejected)
+        self.account(len(self.items), missing, rejected)
         self.progress.finish(rejected)
 
     def account(self, items: int, missing: int, rejected: int) -> None:

@@ -36,6 +36,10 @@ class Step:
         """The source file of a row."""
         return self.videos / row["relpath"]
 
+    def at_hand(self, row: dict) -> dict | None:
+        """The new columns of a row for which there is nothing to compute; None where there is."""
+        return None
+
     def load(self) -> None:
         """Build the model. Called once per process, and only when something is missing."""
 

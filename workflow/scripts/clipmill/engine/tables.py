@@ -92,7 +92,7 @@ def concatenate(paths: Iterable[str | Path]) -> Iterator[dict[str, str]]:
 
 
 def balanced(table: str | Path, rows: Iterable[dict]) -> Iterator[dict]:
-    """Yield `rows`, checking that they are the rows of `table`, id by id: the books of a gather.
+    """Yield `rows` with what else `table` has, checking that they are its rows, id by id: the books of a gather.
 
     Raises TableError at the first row lost or added.
     """
@@ -104,7 +104,7 @@ def balanced(table: str | Path, rows: Iterable[dict]) -> Iterator[dict]:
                 f"the books do not balance: {table} has the row {before and before['id']} where its shards have "
                 f"{after and after['id']}. Run the same command with -R of this phase's plan rule"
             )
-        yield after
+        yield {**before, **after}
 
 
 def number(value: object) -> str:

@@ -6,11 +6,14 @@ few rules that a schema cannot express. `messages` holds the wording of mistakes
 
 import math
 import os
+import re
 from collections.abc import Iterator
+from functools import reduce
 from pathlib import Path
 
 from clipmill.captions.prompts import wording
 from clipmill.plan import credentials, messages, releases
+from clipmill.videos.lists import is_list
 
 PATTERN = set("{}<>")
 NULL = {"", "~", "null", "none"}
@@ -38,11 +41,21 @@ def check(config: dict, schema_path: str | Path) -> dict:
     errors = Draft202012Validator(schema).iter_errors(complete)
     known = [path for path, _ in _keys(schema, schema)]
     mistakes = [line for error in errors for line in messages.lines(error, known)]
+    mistakes += _unknown_columns(complete, schema, known)
     if not mistakes:
         mistakes = list(_contradictions(complete, schema))
     if mistakes:
         raise ConfigError("\n".join(mistakes))
     return complete
+
+
+def _unknown_columns(config: dict, schema: dict, known: list[tuple[str, ...]]) -> list[str]:
+    """Thresholds on columns that are not ours: a list may have them (see `places.require`), a folder has none."""
+    ours, videos = list(schema["properties"]["select"]["properties"]), config["videos"]
+    if not isinstance(config["select"], dict) or not isinstance(videos, str) or is_list(videos):
+        return []
+    others = [name for name in config["select"] if name not in ours]
+    return [messages.unknown(("select", str(name)), ours, known) for name in others]
 
 
 def load(schema_path: str | Path) -> dict:
@@ -77,21 +90,24 @@ def _keys(schema: dict, node: dict, path: tuple = ()) -> Iterator[tuple[tuple[st
 
 
 def _resolved(schema: dict, node: dict) -> dict:
-    return {**schema["$defs"][node["$ref"].rsplit("/", 1)[1]], **node} if "$ref" in node else node
+    """What a node says, with what it refers to (`#/$defs/range`, `#/properties/caption`)."""
+    return {**reduce(dict.get, node["$ref"].split("/")[1:], schema), **node} if "$ref" in node else node
 
 
 def _complete(value, node: dict, schema: dict):
     """`value` with defaults filled in and text turned into what the schema's `node` asks for."""
     node = _resolved(schema, node)
-    if "properties" in node:
+    others = node.get("additionalProperties") or {}
+    if "properties" in node or others:
         given = {} if value is None or value == "" else value
         if not isinstance(given, dict):
             return value
         filled = {
             name: _complete(given[name] if name in given else below["default"], below, schema)
-            for name, below in node["properties"].items()
+            for name, below in node.get("properties", {}).items()
         }
-        return {**filled, **{name: given[name] for name in given if name not in filled}}
+        more = {name: _complete(given[name], others, schema) for name in given if name not in filled}
+        return {**filled, **more}
     if "items" in node and isinstance(value, list):
         return [_complete(item, node["items"], schema) for item in value]
     return _plain(value, node)
@@ -99,6 +115,8 @@ def _complete(value, node: dict, schema: dict):
 
 def _plain(value, node: dict):
     """A single value as the type that `node` asks for, where it can be read as that; otherwise as it is."""
+    if node.get("text"):
+        return value if value is None or isinstance(value, list | dict) else as_text(value)
     types = [node["type"]] if isinstance(node.get("type"), str) else node.get("type", [])
     if isinstance(value, str):
         word = value.strip().lower()
@@ -119,6 +137,16 @@ def _plain(value, node: dict):
     return float(value) if "number" in types else value
 
 
+def as_text(value: object) -> str:
+    """A value of YAML as a list's text."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def captioners(config: dict) -> dict[str, dict]:
+    """The blocks of all captioners by their dotted names."""
+    return {"caption": config["caption"]} | {f"captioners.{name}": it for name, it in config["captioners"].items()}
+
+
 def _number(text: str) -> float | str:
     try:
         return float(text)
@@ -130,12 +158,13 @@ def _contradictions(config: dict, schema: dict) -> Iterator[str]:
     """What a schema cannot say: keys that are wrong together, and paths that Snakemake would read as patterns."""
     if PATTERN.intersection(config["results"]):
         yield f"results: {config['results']!r} is wrong; Snakemake reads the characters {{ }} < > in it as its own"
+    known = schema["properties"]["select"]["properties"]
     for column, limits in config["select"].items():
         low, high = limits["min"], limits["max"]
         if low is not None and high is not None and low > high:
             yield f"select.{column}: min {low} is more than max {high}, so nothing would be kept"
-        scorer = schema["properties"]["select"]["properties"][column].get("scorer")
-        if scorer and not config["score"][scorer]["enabled"] and (low, high) != (None, None):
+        scorer = known.get(column, {}).get("scorer")
+        if scorer and not config["chosen"] and not config["score"][scorer]["enabled"] and (low, high) != (None, None):
             yield (
                 f"select.{column}: the column is made by score.{scorer}, which is not enabled; "
                 f"set score.{scorer}.enabled to true, or min and max of select.{column} to null"
@@ -148,13 +177,20 @@ def _contradictions(config: dict, schema: dict) -> Iterator[str]:
         )
     yield from credentials.mistakes(config)
     yield from releases.mistakes(config["release"])
+    if config["videos_root"] and not is_list(config["videos"]):
+        yield f"videos_root: {config['videos_root']} is for lists, and videos ({config['videos']}) is none"
     videos, results = Path(config["videos"]).resolve(), Path(config["results"]).resolve()
-    if videos.suffix.lower() != ".csv" and videos.is_relative_to(results):
+    if not is_list(videos) and videos.is_relative_to(results):
         yield f"videos: {config['videos']} lies in results ({config['results']}); results may lie in videos only"
-    server = config["caption"]["server"]
-    if server["url"] and not server["model"]:
-        yield "caption.server.model: null is wrong; with caption.server.url it must name the server's model"
-    try:
-        wording(config["caption"]["prompt"], "video")
-    except ValueError as error:
-        yield str(error)
+    for name, block in captioners(config).items():
+        if block["server"]["url"] and not block["server"]["model"]:
+            yield f"{name}.server.model: null is wrong; with {name}.server.url it must name the server's model"
+        try:
+            wording(block["prompt"], "video")
+        except ValueError as error:
+            yield str(error).replace("caption.", f"{name}.")
+    for name in config["captioners"]:
+        if not re.fullmatch("[A-Za-z0-9_]+", name):
+            yield f"captioners.{name}: a name has letters, digits and _ only: it becomes the column text_{name}"
+    if not config["match"]["enabled"] and set(config["select"]["match"].values()) != {None}:
+        yield "select.match: match is not enabled; set match.enabled to true, or min and max of select.match to null"

@@ -15,16 +15,19 @@ def mistakes(config: dict) -> Iterator[str]:
     """One line per value that holds a secret; the secret itself is not in it."""
     for path, text in _texts(config):
         if "://" in text and holds_secret(text):
-            if path.startswith("caption.server."):
-                how = "name the environment variable that holds the key in caption.server.api_key_env"
+            if ".server." in path:
+                server = path.rpartition(".")[0]
+                how = f"name the environment variable that holds the key in {server}.api_key_env"
             else:
                 how = "download the file, and name its path here"
             yield f"{path}: a URL must hold no user, password or key, which would reach logs and run.json; {how}"
-    if not VARIABLE.fullmatch(config["caption"]["server"]["api_key_env"]):
-        yield (
-            "caption.server.api_key_env: it must be the name of an environment variable, in capitals, such as "
-            "OPENAI_API_KEY, and never the key itself (what was given is not shown)"
-        )
+    others = {f"captioners.{name}": block for name, block in config["captioners"].items()}
+    for name, block in {"caption": config["caption"], **others}.items():
+        if not VARIABLE.fullmatch(block["server"]["api_key_env"]):
+            yield (
+                f"{name}.server.api_key_env: it must be the name of an environment variable, in capitals, such as "
+                "OPENAI_API_KEY, and never the key itself (what was given is not shown)"
+            )
 
 
 def holds_secret(url: str) -> bool:

@@ -16,7 +16,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clipmill.engine import files, tables, vouch, weights
-from clipmill.plan.pipeline import FORMATS, PHASES, Pipeline
+from clipmill.plan import products
+from clipmill.plan.flow import PHASES
+from clipmill.plan.pipeline import Pipeline
 
 GATHERED = {
     "videos": ("tables/videos.csv", "tables/clips.csv", "work/rejects/videos.csv"),
@@ -33,6 +35,7 @@ FIRST = {
     "tables/listing.csv": "plan/videos/manifest.csv",
     "tables/ignored.csv": "run.json",
     "tables/sample.csv": "run.json",
+    "tables/extras.csv": "tables/clips.csv",
     "work/rejects/list_videos.csv": "plan/videos/manifest.csv",
     "run.json": "run.json",
     **{f"report/figures/{name}": f"report/figures/{name}" for name in FIGURES},
@@ -68,7 +71,7 @@ def findings(pipeline: Pipeline) -> Iterator[Finding]:
     for path in _vouched_in(results / "models", ".json"):
         yield from _unless_whole(path, path, results / "run.json")
         yield from _of_models(results, path, Path(pipeline.config["models"]))
-    yield from _of_release(results, [pipeline.release_table(name) for name in (*FORMATS, "card")])
+    yield from _of_release(results, [products.release_table(pipeline, name) for name in (*products.FORMATS, "card")])
     for phase in PHASES:
         yield from of_phase(pipeline, phase)
         yield from _of_memos(pipeline, phase)

@@ -16,12 +16,13 @@ def lines(error, known: list[tuple[str, ...]]) -> Iterator[str]:
         siblings = list(error.schema["properties"])
         for name in error.instance:
             if name not in siblings:
-                yield _unknown((*path, str(name)), siblings, known)
+                yield unknown((*path, str(name)), siblings, known)
     else:
         yield f"{'.'.join(path) or 'the configuration'}: {_shown(error.instance)} is wrong; {_allowed(error)}"
 
 
-def _unknown(path: tuple[str, ...], siblings: list[str], known: list[tuple[str, ...]]) -> str:
+def unknown(path: tuple[str, ...], siblings: list[str], known: list[tuple[str, ...]]) -> str:
+    """What is said of a key that is none: the nearest right ones, and all of its section."""
     near = _nearest(path, known)
     guess = f": did you mean {near}?" if near else ""
     if "." in path[-1]:

@@ -1,101 +1,20 @@
-"""The whole flow on one page: which rule reads whose tables, what each result depends on, and where everything lies.
+"""Where everything of a configuration lies, and what each rule is given: the flow with its paths, digests and params.
 
-A rule's full name is `<phase>.<rule>`, as in the names of its folders: `clips.score_flow`. Light: every job imports it.
+Light: every job imports it.
 """
 
 import json
 import shlex
-from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
 
 from clipmill.engine import weights
-from clipmill.engine.fingerprints import SCRIPTS, digest, fingerprint, without_speed
+from clipmill.engine.fingerprints import digest, fingerprint, without_speed
+from clipmill.plan.flow import PHASES, map_rules, script_of
 from clipmill.videos import sources
 
-PHASES = ("videos", "clips", "captions")
-FORMATS = {"webdataset": ["shard_megabytes"], "parquet": [], "huggingface": ["link"], "csv": ["path_prefix"]}
-"""The formats of a release, each with the keys of `release` that concern it alone."""
-DIVIDED = ["columns", "rename", "splits", "buckets"]
-"""The keys that concern all of them."""
-AFTER_CAPTIONS = ("match",)
-"""Columns whose thresholds select_pairs applies; select_clips applies the others."""
 MODEL_KEYS = ("model", "pretrained", "head", "head_sha256", "weights", "revision")
 """What fetch_model looks at: the other keys of a block change no model."""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A map rule."""
-
-    settings: dict
-    """What its result depends on."""
-    finish_settings: dict = field(default_factory=dict)
-    """What `Step.finish` takes in addition: applied to what is remembered, so that a change computes nothing again."""
-    block: str = ""
-    """The configuration block that its weights come from."""
-    model: str | None = None
-    """The model that is chosen, as its table of models calls it."""
-    reads: tuple[str, ...] = ()
-    """The rules whose tables it reads; none where it reads the shard alone."""
-    enabled: bool = True
-    remembers: bool = True
-    """Whether it is a step with a memo."""
-
-
-def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
-    """Every map rule by its full name, in the order in which data flows.
-
-    `config` says which rules run, with which models; `blocks` are its blocks, from which the rules take their settings.
-    """
-    detector, caption = config["detector"], config["caption"]
-    refiner = config["refine"]["model"] or "none"
-    frames = {"frames_from": blocks["frames"]}
-    stored = {key: blocks["frames"][key] for key in ("fps", "short_side", "quality")}
-    captioner = "server" if caption["server"]["url"] else caption["model"]
-    cut = {key: value for key, value in blocks["cut"].items() if key != "when"}
-    limits = {column: limits for column, limits in blocks["select"].items() if set(limits.values()) != {None}}
-    late_limits = {column: limits.pop(column) for column in AFTER_CAPTIONS if column in limits}
-    scorers = {
-        f"clips.score_{name}": Rule(
-            blocks["score"][name] | frames, block=f"score.{name}", model=block.get("model"), enabled=block["enabled"]
-        )
-        for name, block in config["score"].items()
-    }
-    return {
-        "videos.scan_videos": Rule(
-            {"detector": detector, "detectors": {detector: blocks["detectors"][detector]}, "frames": stored},
-            finish_settings={"fmin": blocks["fmin"], "clips": blocks["clips"]},
-            block="detector",
-            model=detector,
-        ),
-        **scorers,
-        "clips.select_clips": Rule(
-            limits, reads=tuple(name for name, rule in scorers.items() if rule.enabled), remembers=False
-        ),
-        "clips.cut_clips": Rule(cut, enabled=config["cut"]["when"] == "first"),
-        **in_turn({
-            "captions.caption_clips": Rule(
-                blocks["caption"] | frames | {"captioner": captioner}, block="caption", model=captioner
-            ),
-            "captions.clean_captions": Rule(
-                blocks["clean"] | {"refine": blocks["refine"]}, block="refine", model=refiner
-            ),
-            "captions.score_match": Rule(blocks["match"] | frames, block="match", model=config["match"]["model"]),
-            "captions.select_pairs": Rule(late_limits, remembers=False),
-            "captions.label_camera": Rule(blocks["camera"], enabled=config["camera"]["enabled"]),
-            "captions.cut_clips": Rule(cut),
-        }),
-    }  # fmt: skip
-
-
-def in_turn(rules: dict[str, Rule]) -> dict[str, Rule]:
-    """These rules, each of which reads the table of the one before it that is enabled; the first reads the shard."""
-    chain, before = {}, ()
-    for name, rule in rules.items():
-        chain[name] = replace(rule, reads=before)
-        before = (name,) if rule.enabled else before
-    return chain
 
 
 class Pipeline:
@@ -104,7 +23,9 @@ class Pipeline:
     def __init__(self, config: dict, schema: dict):
         self.config, self.results, self.schema = config, config["results"].rstrip("/"), schema
         self.rules = map_rules(config, config)
-        self.lasting = map_rules(config, without_speed(config, schema))
+        lasting, of_caption = without_speed(config, schema), schema["properties"]["caption"]
+        others = {name: without_speed(block, of_caption) for name, block in config["captioners"].items()}
+        self.lasting = map_rules(config, lasting | {"captioners": others})
 
     def steps(self, phase: str) -> list[str]:
         """The full names of the phase's rules that run and remember."""
@@ -130,8 +51,26 @@ class Pipeline:
         """The folder of the frames that a scan stores: they depend on its code and settings, so these name it."""
         return f"{self.results}/frames/{Path(self.memo('videos.scan_videos')).name}"
 
+    def last(self, phase: str, *among: str) -> str:
+        """The full name of the last rule of a phase's chain that runs, `among` these scripts, if any are named."""
+        chain = [name for name, rule in self.rules.items() if rule.enabled and name.count(".") == 1]
+        found = [name for name in chain if name.startswith(phase) and (not among or script_of(name) in among)]
+        return found[-1] if found else f"{phase}.{among[0]}"
+
+    def captioners(self) -> dict[str, str]:
+        """The other captioners by name, with the full name of the last rule of each."""
+        names = {name: self.config["captioners"][name]["enabled"] for name in self.config["captioners"]}
+        last = "clean_captions" if self.config["clean"]["enabled"] else "caption_clips"
+        return {name: f"captions.{last}.{name}" for name, enabled in names.items() if enabled}
+
+    def of_captioner(self, script: str) -> str:
+        """The table that a rule of another captioner writes for a shard, by the wildcards `captioner` and `digest`."""
+        return f"{self.results}/work/captions.{script}.{{captioner}}/{{digest}}/{{shard}}.csv"
+
     def before(self, name: str) -> list[str]:
-        """The tables that a rule reads."""
+        """The tables that a rule reads; of the last phase's chain, the shard where no rule before it runs."""
+        if name.startswith("captions.") and not self.rules[name].reads:
+            return [f"{self.results}/plan/captions/{{shard}}.csv"]
         return [self.table(other) for other in self.rules[name].reads]
 
     def params(self, name: str) -> dict[str, str]:
@@ -144,7 +83,7 @@ class Pipeline:
             "memo": self.memo(name),
             "results": self.results,
             "store": self.store(),
-            "videos": sources.root_of(self.config["videos"]),
+            "videos": sources.root_of(self.config["videos"], self.config["videos_root"]),
         }
         settings = json.dumps(rule.settings | rule.finish_settings, ensure_ascii=False)
         given = {"settings": settings, "block": rule.block, **places}
@@ -163,48 +102,8 @@ class Pipeline:
         """`code` and `options` of a phase's plan: its steps with their memos, and the size of a shard."""
         limits = [f"--{name}={value}" for name, value in self.config["shards"].items()]
         memos = [f"{script_of(name)}={self.memo(name)}" for name in self.steps(phase)]
-        return {"code": fingerprint("plan"), "options": shlex.join([*limits, "--steps", *memos])}
-
-    def release(self, name: str) -> dict[str, str]:
-        """`code` and `options` (JSON) of a format of the release, or of its `card`."""
-        of_card = ["formats", "card", "path_prefix", "link"]
-        keys = [*DIVIDED, *(of_card if name == "card" else FORMATS[name])]
-        options = {key: self.config["release"][key] for key in keys} | {"numbers": list(self.config["select"])}
-        return {"code": fingerprint(f"release_{name}"), "options": json.dumps(options, ensure_ascii=False)}
-
-    def release_table(self, name: str) -> str:
-        """The table of files that a format of the release, or its card, writes. As with other tables, a changed
-        setting is a missing file."""
-        return f"{self.results}/work/release/{name}/{digest(list(self.release(name).values()))}.csv"
-
-    def report(self) -> dict[str, str]:
-        """`code` and `settings` (JSON) of the threshold page: places, thresholds, and what each column means.
-
-        `code` covers the page's own files, too: a page of another version is made again, and computes nothing.
-        """
-        known = self.schema["properties"]["select"]["properties"]
-        settings = {
-            "results": self.results,
-            "videos": str(sources.root_of(self.config["videos"])),
-            "store": self.store(),
-            "memo": self.memo("captions.caption_clips"),
-            "rules": [script_of(name) for name in self.steps("captions")],
-            "marks": self.config["marks"],
-            "select": self.config["select"],
-            "late": list(AFTER_CAPTIONS),
-            "columns": {
-                column: {"description": node["description"], "model": self.model_of(column, node.get("scorer", ""))}
-                for column, node in known.items()
-            },
-        }
-        web = sorted((SCRIPTS / "clipmill" / "report" / "web").iterdir())
-        code = digest(fingerprint("score_report"), [path.read_text(encoding="utf-8") for path in web])
-        return {"code": code, "settings": json.dumps(settings, ensure_ascii=False)}
-
-    def model_of(self, column: str, scorer: str) -> str:
-        """The model that computes a column, as the page names it; empty where none does."""
-        block = self.config["match"] if column in AFTER_CAPTIONS else self.config["score"].get(scorer, {})
-        return " ".join(block[key] for key in ("model", "pretrained") if block.get(key))
+        needed = ["--needed", "text"] if phase == "captions" else []
+        return {"code": fingerprint("plan"), "options": shlex.join([*limits, *needed, "--steps", *memos])}
 
     def models(self) -> dict[str, dict | str]:
         """What fetch_model must look at, by configuration block: the keys that name models; none for embedded ones."""
@@ -232,8 +131,3 @@ class Pipeline:
             "memo": sorted({self.memo(name) for phase in PHASES for name in self.steps(phase)}),
             "work": sorted(str(Path(self.table(name)).parent) for name in running),
         }
-
-
-def script_of(name: str) -> str:
-    """The script of a rule by its full name."""
-    return name.partition(".")[2]

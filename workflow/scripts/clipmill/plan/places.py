@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from clipmill.report import marks
-from clipmill.videos import sources
+from clipmill.videos import lists, sources
 
 REMEDY = "Set `results` in the configuration or --config results=DIR"
 
@@ -14,12 +14,27 @@ def require(config: dict) -> None:
     Leaves nothing behind."""
     sources.require(config["videos"], config["results"])
     marks.read(config.get("marks"))
+    require_columns(config)
+    if chosen := config.get("chosen"):
+        if not Path(chosen).is_file() or not lists.is_list(chosen):
+            raise SystemExit(f"chosen: {chosen}: no such list")
+        if "id" not in (names := lists.columns(chosen, ["id"])):
+            raise SystemExit(f"chosen: {chosen} has no column `id`; it has {', '.join(names)}")
     results = Path(config["results"])
     try:
         with tempfile.TemporaryFile(dir=nearest(results)):
             pass
     except OSError as error:
         raise SystemExit(f"{results}: the results cannot be written: {error.strerror}. {REMEDY}") from error
+
+
+def require_columns(config: dict) -> None:
+    """End where a threshold acts on a column that is neither ours nor the list's. Ours have `min` and `max` only."""
+    wanted = {name.removeprefix("list_") for name, limits in config.get("select", {}).items() if "in" in limits}
+    if wanted and lists.is_list(config["videos"]):
+        names = lists.columns(config["videos"], wanted)
+        if unknown := sorted(wanted - set(names)):
+            raise SystemExit(f"select.{unknown[0]}: {config['videos']} has no such column; it has {', '.join(names)}")
 
 
 def require_folder(results: str | Path) -> None:

@@ -1,6 +1,7 @@
 """Shards: contiguous ranges of a table, of about equal remaining cost."""
 
 import json
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -40,6 +41,21 @@ def costs(table: Path, memos: list[tuple[str, str]]) -> list[float]:
         return list(pool.map(cost, tables.read(table)))
 
 
+def without(extras: Sequence[str], table: Path) -> list[str]:
+    """The columns of a table that map rules see."""
+    return [name for name in tables.columns(table) if name not in extras]
+
+
+def content(table: Path, extras: Sequence[str]) -> str:
+    """A digest of a table without its `extras`: a plan does not depend on them."""
+    if not extras:
+        return files.sha256(table)
+    names, hasher = without(extras, table), vouch.hasher()
+    for row in tables.read(table):
+        hasher.update(repr([row[name] for name in names]).encode())
+    return hasher.hexdigest()
+
+
 def ranges(costs: list[float], target: float, most: int) -> list[tuple[int, float]]:
     """(items, cost) of each shard: contiguous ranges of about equal cost, none empty unless the table is."""
     total = sum(costs)
@@ -53,13 +69,18 @@ def ranges(costs: list[float], target: float, most: int) -> list[tuple[int, floa
     return [*out, (items, cost)]
 
 
-def write_shards(table: Path, folder: Path, ranges: list[tuple[int, float]]) -> list[dict]:
-    """Write each shard's table where its bytes change; returns the rows of the manifest."""
-    names, rows, shards = tables.columns(table), tables.read(table), []
+def write_shards(table: Path, folder: Path, ranges: list[tuple[int, float]], extras: Sequence[str] = ()) -> list[dict]:
+    """Write each shard's table where its bytes change; returns the rows of the manifest.
+
+    Columns that no map rule needs (`extras`) are left out, and stand in a table next to it.
+    """
+    names, rows, shards = without(extras, table), tables.read(table), []
     for number, (items, cost) in enumerate(ranges):
         mine = list(islice(rows, items))
         shard = f"{number:05d}"
         files.write_if_changed(folder / f"{shard}.csv", tables.text(names, mine))
+        if extras:
+            files.write_if_changed(folder / f"{shard}.extras.csv", tables.text(["id", *extras], mine))
         ends = {"first": mine[0]["id"], "last": mine[-1]["id"]} if mine else {"first": "", "last": ""}
         shards.append({"shard": shard, **ends, "items": items, "seconds": round(cost, 1)})
     return shards

@@ -135,7 +135,11 @@ class Audit:
     def strays(self) -> Iterator[Finding]:
         """Clips that meta.csv names and no table vouches for; files that nothing names."""
         for row in tables.read(self.results / "meta.csv"):
-            if row["path"] not in self.vouched:
+            path = row.get("path")
+            if path and Path(path).is_absolute():
+                if not Path(path).is_file():
+                    yield Finding(self.results / "meta.csv", f"names a source that is not there: {path}")
+            elif path and path not in self.vouched:
                 yield Finding(self.results / "meta.csv", f"names a file that nothing vouches for: {row['path']}")
         left = {path for path in tidy.orphans(self.results, memo=False) if path.is_file()}
         waiting = tidy.not_drawn(self.results)
@@ -148,7 +152,7 @@ class Audit:
 
     def undecodable(self) -> Iterator[Finding]:
         """The clips that do not decode to the frames and the size of their row."""
-        rows = tables.read(self.results / "meta.csv")
+        rows = (row for row in tables.read(self.results / "meta.csv") if row.get("path"))
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
             for part in iter(lambda: list(islice(rows, CLIPS)), []):
                 paths = [self.results / row["path"] for row in part]

@@ -116,5 +116,6 @@ def _lineage(results: Path, pair: dict, clip: dict) -> Iterator[Finding]:
     for name in LINEAGE:
         if pair[name] != clip[name]:
             yield Finding(results / "meta.csv", f"has another {name} than tables/clips.csv: {pair['id']}")
-    if Path(pair["path"]).stem != pair["id"]:
+    path = Path(pair.get("path", pair["id"]))
+    if not path.is_absolute() and path.stem != pair["id"]:
         yield Finding(results / "meta.csv", f"names another file for a clip: {pair['id']}")

@@ -11,7 +11,8 @@ import pandas as pd
 
 from clipmill.engine import accounts
 from clipmill.plan import costs
-from clipmill.plan.pipeline import PHASES, Pipeline, script_of
+from clipmill.plan.flow import PHASES, script_of
+from clipmill.plan.pipeline import Pipeline
 from clipmill.tools.forecast import Forecast
 
 TYPICAL = {"id": "", "num_frames": "200", "fps": "25", "resolution": str(1280 * 720)}

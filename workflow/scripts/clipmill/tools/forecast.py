@@ -9,9 +9,12 @@ from pathlib import Path
 from clipmill.clips.thresholds import failure
 from clipmill.engine import tables
 from clipmill.engine.memo import Memo
-from clipmill.plan.pipeline import PHASES, Pipeline, script_of
-from clipmill.videos import sample, sources
+from clipmill.plan.flow import PHASES, script_of
+from clipmill.plan.pipeline import Pipeline
+from clipmill.videos import lists, sample, sources
 
+GIVEN = "captions.caption_clips"
+"""The rule that has nothing to do where a caption is given."""
 TEXT = ("captions.clean_captions", "captions.score_match")
 """Rules whose results depend on the text of a caption."""
 
@@ -33,17 +36,19 @@ class Forecast:
             self.rows[phase] = rows = getattr(self, phase)()
             for name in pipeline.steps(phase) if rows is not None else ():
                 held = Memo(pipeline.memo(name), ()).ids()
-                self.missing[name] = [row for row in self.reaching(name, rows) if row["id"] not in held]
+                rows_left = [row for row in self.reaching(name, rows) if row["id"] not in held]
+                self.missing[name] = [row for row in rows_left if name != GIVEN or not row.get("text")]
 
     def videos(self) -> list[dict]:
         """The files that lie there now; one that is new or changed has no id yet."""
         videos, memo = self.pipeline.config["videos"], self.results / "memo" / "list_videos" / "files.csv"
-        root, known = sources.root_of(videos), {}
+        videos_root = self.pipeline.config["videos_root"]
+        root, known = sources.root_of(videos, videos_root), {}
         if memo.exists():
             known = {row["relpath"]: row for row in tables.read(memo)}
             self.changes = {"new": 0, "changed": 0, "deleted": 0}
         rows, seen = {}, set()
-        for relpath in sources.files(videos, self.results):
+        for relpath in sources.files(videos, self.results, videos_root):
             seen.add(relpath)
             row = {"id": self.identity(root / relpath, known.get(relpath)), "path": str(root / relpath)}
             row |= {"relpath": relpath, "bytes": known.get(relpath, {"bytes": "0"})["bytes"]}
@@ -94,6 +99,9 @@ class Forecast:
         ids = {row["id"] for row in self.rows["clips"]}
         rejected = self.rejected({script_of(name) for name in rule.reads})
         rows = (row for row in tables.read(table) if row["id"] in ids - rejected)
+        if chosen := self.pipeline.config["chosen"]:
+            kept = {row.get("id") for _, row in lists.rows(chosen)}
+            return [row for row in rows if row["id"] in kept]
         return [row for row in rows if passes(row, rule.settings)]
 
     def waiting(self, phase: str, rules) -> bool:
@@ -105,9 +113,10 @@ class Forecast:
 
     def reaching(self, name: str, rows: list[dict]) -> list[dict]:
         """Those of the rows that are likely to reach a rule: not those that a rule before it rejects."""
-        if not name.startswith("captions."):
+        if not name.startswith("captions.") or not self.pipeline.rules[name].reads or name.count(".") > 1:
             return rows
-        names = [other for other in self.pipeline.rules if other.startswith("captions.")]
+        chain = (other for other in self.pipeline.rules if other.startswith("captions.") and other.count(".") == 1)
+        names = list(chain)
         earlier = names[: names.index(name)]
         again = {row["id"] for other in earlier if name in TEXT for row in self.missing.get(other, ())}
         gone = self.rejected({script_of(other) for other in earlier} - {"select_pairs"}) | self.mismatched(earlier)

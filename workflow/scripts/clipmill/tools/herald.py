@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from clipmill.engine import progress
-from clipmill.plan.pipeline import PHASES, Pipeline
+from clipmill.plan.flow import PHASES
+from clipmill.plan.pipeline import Pipeline
 from clipmill.tools import snapshot
 from clipmill.tools.failures import Failures
 from clipmill.tools.snapshot import Snapshot, Stage, Watched

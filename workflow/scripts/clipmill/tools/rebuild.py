@@ -26,6 +26,7 @@ from clipmill.engine.fingerprints import SCRIPTS, digest, fingerprint
 from clipmill.engine.rejects import Reject, is_reject
 from clipmill.engine.shown import printable
 from clipmill.plan.config import ConfigError, check, load
+from clipmill.plan.flow import NOT_OF_A_CLIP
 from clipmill.videos.reader import Reader
 from clipmill.videos.sources import root_of
 
@@ -78,7 +79,7 @@ def cut_settings(path: Path) -> tuple[dict, str]:
         sys.exit(f"{path}: no such file. Name the configuration that the clips were cut with: ARGS='--config FILE'")
     except (ConfigError, YAMLError, AttributeError, ValueError, OSError) as error:
         sys.exit(f"{path} is neither a run.json nor a configuration: {error}")
-    return {name: value for name, value in cut.items() if name != "when"}, made_with
+    return {name: value for name, value in cut.items() if name not in NOT_OF_A_CLIP}, made_with
 
 
 def wanted(meta: Path) -> Iterator[dict]:
@@ -138,7 +139,10 @@ def rebuilt(rows, shard: str, sources: Sources, settings: dict, results: Path) -
         except Reject as error:
             faults[row["id"]] = said(error.reason, error.detail)
     for one, other in pairwise(sorted(clips)):  # cutting goes through a source once, so a clip would take the next's
-        if clips[one]["video_id"] == clips[other]["video_id"] and clips[one]["end_frame"] > clips[other]["start_frame"]:
+        same = clips[one]["video_id"] == clips[other]["video_id"]
+        # Spans of a list may overlap, by their times as well.
+        apart = not clips[one]["end"] or float(clips[one]["end"]) <= float(clips[other]["start"] or 0)
+        if same and apart and clips[one]["end_frame"] > clips[other]["start_frame"]:
             faults[one] = f"its row is damaged: it overlaps {other}"
     clips = {identity: clip for identity, clip in clips.items() if identity not in faults}
     cut = {row["id"]: row for row in cut_clips(clips, shard, sources.root, settings, results)}
@@ -154,11 +158,11 @@ def clip_of(row: dict, sources: Sources, settings: dict) -> dict:
     image = not row["path"].endswith(".mp4")
     try:
         # The id becomes a file's name, and this table may come from anybody.
-        if not re.fullmatch(rf"{re.escape(row['video_id'])}-[0-9]{{8}}", row["id"]):
+        if not re.fullmatch(rf"{re.escape(row['video_id'])}-[0-9]{{8}}(-[0-9]{{8}})?", row["id"]):
             raise ValueError(f"its id is {row['id']}")
         if not re.fullmatch("[0-9a-f]{16,64}", row["video_id"]):
             raise ValueError(f"its video_id is {row['video_id']}")
-        first, count = int(row["id"][-8:]), int(row["num_frames"])
+        first, count = int(row["id"].split("-")[1]), int(row["num_frames"])
         span = [float(row[name]) for name in ("start", "end", "fps") if not image or row[name]]
         if not image and not 0 <= span[0] < span[1]:
             raise ValueError(f"its time is {row['start']} to {row['end']}")

@@ -10,7 +10,7 @@ from numbers import Real
 from pathlib import Path
 
 from clipmill.engine import progress, tables, vouch
-from clipmill.plan.pipeline import PHASES, script_of
+from clipmill.plan.flow import PHASES, script_of
 
 NOTE = "logs/run.progress"
 """Where, in the results folder, a run notes what it does."""

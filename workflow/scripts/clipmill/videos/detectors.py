@@ -110,4 +110,19 @@ def _joined(scenes: list[Scene], minimum: int) -> list[Scene]:
     return out
 
 
-DETECTORS = {"adaptive": Adaptive, "content": Content, "transnetv2": TransNetV2}
+class Uncut:
+    """Looks for no cut: a video is one scene."""
+
+    def __init__(self, settings: dict):
+        pass
+
+    def feed(self, index: int, image: np.ndarray, rate: float) -> list[int]:
+        """Take one frame; there is no cut."""
+        return []
+
+    def scenes(self, count: int) -> list[Scene]:
+        """The one scene."""
+        return [(0, count)]
+
+
+DETECTORS = {"adaptive": Adaptive, "content": Content, "transnetv2": TransNetV2, "none": Uncut}

@@ -26,6 +26,8 @@ class Span(NamedTuple):
     """Seconds from the video's first frame, rounded to 4 decimals; "" for a still image, as is `stop`."""
     stop: float | str
     reason: str = ""
+    row: int = 0
+    """Which of the rows of the list that name this video it comes from, from 0."""
 
 
 TOO_SHORT = "shorter than clips.min_seconds"
@@ -52,6 +54,7 @@ def split(
     limits: dict,
     damaged: Sequence[Scene] = (),
     promised: float | None = None,
+    within: Scene | None = None,
 ) -> list[Span]:
     """The spans of a video's scenes, in time order, without gaps.
 
@@ -59,21 +62,35 @@ def split(
     clips of equal length that are not longer; nothing is thrown away. Scenes shorter than `min_seconds`, the frames of
     gradual transitions between scenes, damaged frames (`damaged`, spans in order), a frame that alone is too long, and
     what is too short between such frames carry a reason. So does what is missing of a file that is cut short: an empty
-    span from the last frame to `promised`, the seconds that the file should have.
+    span from the last frame to `promised`, the seconds that the file should have. `within`: the part of the video that
+    the scenes are taken from, otherwise all of it.
     """
-    spans, done = [], 0
+    spans, number, (done, edge) = [], 0, within or (0, 0)
     for number, (begin, end) in enumerate(scenes):
         if begin > done:
             spans.append(_span(number, done, begin, times, "gradual transition"))
         for first, last, reason in _parts(begin, end, times, limits, damaged):
             spans.append(_span(number, first, last, times, reason))
         done = end
-    if promised is not None:
-        last = spans[-1]
-        if last.reason == TOO_SHORT:
-            spans[-1] = last._replace(reason="truncated")
-        spans.append(Span(len(scenes) - 1, done, done, last.stop, round(promised, 4), "truncated"))
-    return spans
+    if done < edge:
+        spans.append(_span(number, done, edge, times, "gradual transition"))
+    return truncated(spans, promised)
+
+
+def truncated(spans: list[Span], promised: float | None) -> list[Span]:
+    """The spans of a file, and where it is cut short, what is missing of it (see `split`)."""
+    if promised is None:
+        return spans
+    last = spans[-1]
+    if last.reason == TOO_SHORT:
+        spans[-1] = last._replace(reason="truncated")
+    return [*spans, Span(last.scene, last.end, last.end, last.stop, round(promised, 4), "truncated")]
+
+
+def as_it_is(first: int, end: int, times: np.ndarray, damaged: Sequence[Scene]) -> Span:
+    """These frames as one clip, however long; a reject where some of them are damaged."""
+    broken = any(begin < end and last > first for begin, last in damaged)
+    return _span(0, first, end, times, "damaged pictures" if broken else "")
 
 
 def _parts(begin: int, end: int, times: np.ndarray, limits: dict, damaged: Sequence[Scene]) -> Iterator[tuple]:

@@ -1,12 +1,13 @@
 """Which files are taken in. Light: every Snakemake job imports it."""
 
-import csv
 import hashlib
-import io
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from clipmill.videos import lists, sidecars
 
 VIDEOS = frozenset([
     ".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".mkv", ".webm", ".avi", ".divx", ".flv", ".f4v", ".wmv",
@@ -23,10 +24,14 @@ COLUMNS = ("id", "path", "relpath", "kind", "bytes", "mtime")
 """Of the listing; `mtime` is the time of a file's last change in nanoseconds."""
 
 
-def root_of(videos: str | Path) -> Path:
-    """The folder that relpath starts from: the folder given, or the one that holds the CSV given."""
+UNTIDY = re.compile(r"^/|//|(?:^|/)\.{1,2}(?:/|$)|/$")
+"""A path that has shorter names."""
+
+
+def root_of(videos: str | Path, videos_root: str | Path | None = None) -> Path:
+    """The folder that relpath starts from: the folder given, or of a list `videos_root`, otherwise its own folder."""
     videos = Path(videos)
-    return videos.parent if videos.suffix.lower() == ".csv" else videos
+    return Path(videos_root or videos.parent) if lists.is_list(videos) else videos
 
 
 class Found(NamedTuple):
@@ -45,76 +50,66 @@ class Found(NamedTuple):
         return not self.ignored and not self.reason
 
 
-def found(videos: str | Path, results: str | Path | None = None) -> list[Found]:
-    """Everything that lies in a folder or stands in a CSV, sorted by its path. Links are followed.
+def found(videos: str | Path, results: str | Path | None = None, videos_root: str | None = None) -> list[Found]:
+    """Everything that lies in a folder, or every file that a list names, sorted by its path. Links are followed.
 
-    `results` is left out of a folder, also where a link leads to it.
-    Raises SystemExit with a plain message where `videos` is neither a folder nor a readable CSV with a column `path`.
+    `results` is left out of a folder, also where a link leads to it. `videos_root`: see `root_of`.
+    Raises SystemExit with a plain message where `videos` is neither a folder nor a list that can be read.
     """
     videos = Path(videos)
-    if videos.suffix.lower() == ".csv":
-        return sorted(_named(videos))
+    if lists.is_list(videos):
+        return sorted(set(_named(videos, root_of(videos, videos_root))))
     if videos.is_dir():
         return sorted(_walked(videos, results))
-    raise SystemExit(f"{videos}: no such folder or CSV. Set `videos` in the configuration or --config videos=DIR")
+    raise SystemExit(f"{videos}: no such folder or list. Set `videos` in the configuration or --config videos=DIR")
 
 
-def files(videos: str | Path, results: str | Path | None = None) -> list[str]:
+def files(videos: str | Path, results: str | Path | None = None, videos_root: str | None = None) -> list[str]:
     """The relative paths of the files taken in, sorted. Raises SystemExit as `found` does."""
-    return [one.relpath for one in found(videos, results) if one.taken]
+    return [one.relpath for one in found(videos, results, videos_root) if one.taken]
 
 
 def require(videos: str | Path, results: str | Path | None = None) -> None:
     """End with a plain message where `videos` holds nothing to take in."""
-    if all(one.ignored for one in found(videos, results)):
+    if lists.is_list(videos):
+        row = next(iter(lists.rows(videos)), None)
+        if row is None:
+            raise SystemExit(f"{videos}: the list has no row")
+        require_path(videos, row[1])
+    elif all(one.ignored for one in found(videos, results)):
         raise SystemExit(f"{videos}: no video or image in it. Extensions taken: {' '.join(sorted(VIDEOS | IMAGES))}")
 
 
-def _named(table: Path) -> Iterator[Found]:
-    """The rows of a list, numbered from 1 below its header; repeated and unusable ones are rejects."""
-    if not table.is_file():
-        raise SystemExit(f"{table}: no such file. Set `videos` in the configuration or --config videos=FILE.csv")
-    names: dict[str, int] = {}
-    for number, name in enumerate(_paths(table), 1):
-        if not name:
-            yield Found("", reason="empty path in the list", detail=f"row {number} of {table.name}")
-            continue
-        relpath = os.path.relpath(table.parent / name, table.parent)
-        if relpath in names:
-            yield Found(relpath, reason="listed twice", detail=f"row {number}, first in row {names[relpath]}")
-            continue
-        names[relpath] = number
-        yield _usable(table.parent, relpath, number)
+def require_path(table: str | Path, row: dict) -> None:
+    """End with a plain message where the rows of a list have no column `path`."""
+    if "path" not in row:
+        raise SystemExit(f"{table}: no column `path`; its columns are {', '.join(row)}")
 
 
-def _usable(root: Path, relpath: str, number: int) -> Found:
-    """A row of a list, which is a reject where it names no file."""
-    path = root / relpath
+def _named(table: Path, root: Path) -> Iterator[Found]:
+    """The file of each row of a list that names one; of rows in turn that name the same, once."""
+    last = None
+    for number, row in lists.rows(table):
+        if number == 1:
+            require_path(table, row)
+        if (name := row.get("path")) and name != last:
+            last = name
+            yield usable(root, relpath_of(name, root))
+
+
+def relpath_of(name: str, root: Path) -> str:
+    """The path of a file from `root`, as a row of a list names it: relative to `root`, or absolute."""
+    if not UNTIDY.search(name):
+        return name
+    return os.path.relpath(name, root) if os.path.isabs(name) else os.path.normpath(name)
+
+
+def usable(root: Path, relpath: str) -> Found:
+    """A file that a list names, which is a reject where there is none."""
+    path = os.path.join(root, relpath)
     if not os.path.lexists(path):
-        return Found(relpath, reason="no such file", detail=f"row {number} of the list")
-    if path.is_dir():
-        return Found(relpath, reason="a folder, not a file", detail=f"row {number} of the list")
-    return Found(relpath)
-
-
-def _paths(table: Path) -> list[str]:
-    """The column `path` of a list. Raises SystemExit with the line that cannot be read."""
-    content = table.read_bytes()
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise SystemExit(f"{table}, line {line}: not UTF-8. Save the list as UTF-8") from None
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        raise SystemExit(f"{table}, line {line}: a NUL character. Save the list as UTF-8 text")
-    rows = csv.DictReader(io.StringIO(text, newline=""))
-    try:
-        if "path" not in (rows.fieldnames or ()):
-            raise SystemExit(f"{table}: no column `path`; its columns are {rows.fieldnames}")
-        return [row["path"] or "" for row in rows]
-    except csv.Error as error:
-        raise SystemExit(f"{table}, line {rows.line_num}: {error}") from None
+        return Found(relpath, reason="no such file")
+    return Found(relpath, reason="a folder, not a file") if os.path.isdir(path) else Found(relpath)
 
 
 def _walked(root: Path, results: str | Path | None) -> Iterator[Found]:
@@ -153,20 +148,33 @@ def _left_out(name: str) -> str:
     return "" if os.path.splitext(name)[1].lower() in VIDEOS | IMAGES else "extension not taken in"
 
 
-def state(videos: str | Path, results: str | Path | None = None) -> str:
-    """A digest of what lies in `videos`: the names of all files, and the sizes and times of those taken in."""
+def state(
+    videos: str | Path,
+    results: str | Path | None = None,
+    videos_root: str | None = None,
+    captions: bool = False,
+) -> str:
+    """A digest of what lies in `videos`: the names of all files, and the sizes and times of those taken in; of a list,
+    its content as well. `captions`: whether files next to them count, which hold their captions."""
     hasher = hashlib.blake2b(digest_size=6)
     try:
-        root = root_of(videos)
-        for one in found(videos, results):
+        root = root_of(videos, videos_root)
+        if lists.is_list(videos):
+            names = _named(Path(videos), root)
+            with open(videos, "rb") as table:
+                hasher.update(hashlib.file_digest(table, hashlib.blake2b).digest())
+        else:
+            names = found(videos, results)
+        for one in names:
             about = one.ignored or one.reason
             if one.taken:
                 try:
-                    status = os.stat(root / one.relpath)
+                    status = os.stat(os.path.join(root, one.relpath))
                     about = f"{status.st_size} {status.st_mtime_ns}"
+                    about += sidecars.state(os.path.join(root, one.relpath)) if captions else ""
                 except OSError:
                     about = "unreadable"
             hasher.update(f"{one.relpath}\0{about}\0".encode(errors="surrogateescape"))
-    except SystemExit as error:
+    except (SystemExit, FileNotFoundError) as error:
         return str(error)
     return hasher.hexdigest()

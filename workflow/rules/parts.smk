@@ -1,0 +1,73 @@
+# Parts of the flow, for whoever needs no more. Each ends with its own summary (scripts/part.py).
+
+
+# Cuts: tables/videos.csv and tables/clips.csv
+rule scenes:
+    input:
+        after_check,
+        rules.plan_videos.output,
+        tables=[rules.gather_videos.output.videos, rules.gather_videos.output.clips],
+    localrule: True
+    params:
+        **literal(results=pipeline.results, part="scenes"),
+    shell:
+        'python "$CLIPMILL_WORKFLOW"/scripts/part.py {params.part} --results {params.results:q}'
+
+
+# Scores, without captions: tables/scores.csv and tables/selected.csv
+use rule scenes as scores with:
+    input:
+        after_check,
+        rules.plan_videos.output,
+        rules.plan_clips.output,
+        tables=[rules.gather_videos.output.videos, rules.gather_clips.output.scores],
+    params:
+        **literal(results=pipeline.results, part="scores"),
+
+
+# scripts/gather_texts.py: tables/texts.csv
+rule gather_texts:
+    input:
+        plan=rules.plan_captions.output.manifest,
+        selected=rules.gather_clips.output.selected,
+        shards=shards(pipeline.last("captions", "caption_clips", "clean_captions")),
+        more=shards(*pipeline.captioners().values()),
+    output:
+        "<results>/tables/texts.csv",
+    log:
+        "<results>/logs/gather_texts.log",
+    benchmark:
+        "<results>/benchmarks/gather_texts.tsv"
+    threads: 1
+    params:
+        **literal(options=options.gathering(pipeline)),
+        code=fingerprint("gather_texts"),
+    shell:
+        'python "$CLIPMILL_WORKFLOW"/scripts/gather_texts.py --selected {input.selected:q} --shards {input.shards:q}'
+        " --more {input.more:q} --out {output:q} {params.options} > {log:q} 2>&1"
+
+
+# Captions of the clips that are selected, or that `chosen` names; no matching, no files: tables/texts.csv
+use rule scenes as captions with:
+    input:
+        after_check,
+        rules.plan_videos.output,
+        rules.plan_clips.output,
+        rules.plan_captions.output,
+        tables=rules.gather_texts.output,
+    params:
+        **literal(results=pipeline.results, part="captions"),
+
+
+# Everything but a release: meta.csv and run.json
+rule pairs:
+    input:
+        after_check,
+        rules.plan_videos.output,
+        rules.gather_videos.output,
+        rules.plan_clips.output,
+        rules.gather_clips.output,
+        rules.plan_captions.output,
+        rules.gather_captions.output,
+        rules.summarize.output,
+    localrule: True

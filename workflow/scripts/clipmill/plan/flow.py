@@ -1,0 +1,131 @@
+"""The whole flow on one page: which rule reads whose tables, and what each result depends on.
+
+A rule's full name is `<phase>.<rule>`, as in the names of its folders: `clips.score_flow`. Light: every job imports it.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from clipmill.plan import texts
+
+PHASES = ("videos", "clips", "captions")
+AFTER_CAPTIONS = ("match",)
+"""Columns whose thresholds select_pairs applies; select_clips applies the others."""
+NOT_OF_A_CLIP = ("when", "mode", "enabled")
+"""Keys of `cut` on which the bytes of a clip do not depend."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A map rule."""
+
+    settings: dict
+    """What its result depends on."""
+    finish_settings: dict = field(default_factory=dict)
+    """What `Step.finish` takes in addition: applied to what is remembered, so that a change computes nothing again."""
+    block: str = ""
+    """The configuration block that its weights come from."""
+    model: str | None = None
+    """The model that is chosen, as its table of models calls it."""
+    reads: tuple[str, ...] = ()
+    """The rules whose tables it reads; none where it reads the shard alone."""
+    enabled: bool = True
+    remembers: bool = True
+    """Whether it is a step with a memo."""
+
+
+def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
+    """Every map rule by its full name, in the order in which data flows.
+
+    `config` says which rules run, with which models; `blocks` are its blocks, from which the rules take their settings.
+    """
+    detector = config["detector"]
+    refiner = config["refine"]["model"] or "none"
+    frames = {"frames_from": blocks["frames"]}
+    stored = {key: blocks["frames"][key] for key in ("fps", "short_side", "quality")}
+    cut = {key: value for key, value in blocks["cut"].items() if key not in NOT_OF_A_CLIP}
+    cuts, has_text = config["cut"]["enabled"] and config["cut"]["mode"] == "encode", texts.expected(config)
+    limits = {column: asked for column, given in blocks["select"].items() if (asked := limits_of(given))}
+    late_limits = {column: limits.pop(column) for column in AFTER_CAPTIONS if column in limits}
+    cleaning = Rule(
+        without_switch(blocks["clean"]) | {"refine": blocks["refine"]},
+        block="refine",
+        model=refiner,
+        enabled=config["clean"]["enabled"],
+    )
+    more = [
+        {
+            f"captions.caption_clips.{name}": captioner(
+                f"captioners.{name}", block, blocks["captioners"][name], frames
+            ),
+            f"captions.clean_captions.{name}": replace(cleaning, enabled=cleaning.enabled and block["enabled"]),
+        }
+        for name, block in config["captioners"].items()
+    ]
+    scorers = {
+        f"clips.score_{name}": Rule(
+            blocks["score"][name] | frames, block=f"score.{name}", model=block.get("model"), enabled=block["enabled"]
+        )
+        for name, block in config["score"].items()
+    }
+    return {
+        "videos.scan_videos": Rule(
+            {"detector": detector, "detectors": {detector: blocks["detectors"].get(detector, {})}, "frames": stored},
+            finish_settings={"fmin": blocks["fmin"], "clips": blocks["clips"]},
+            block="detector",
+            model=detector,
+        ),
+        **scorers,
+        "clips.select_clips": Rule(
+            {} if config["chosen"] else limits,
+            {"chosen": blocks["chosen"]},
+            reads=tuple(name for name, rule in scorers.items() if rule.enabled), remembers=False
+        ),
+        "clips.cut_clips": Rule(cut, enabled=cuts and config["cut"]["when"] == "first"),
+        **in_turn({
+            "captions.caption_clips": captioner("caption", config["caption"], blocks["caption"], frames),
+            "captions.clean_captions": replace(cleaning, enabled=cleaning.enabled and has_text),
+            "captions.score_match": Rule(
+                without_switch(blocks["match"]) | frames,
+                block="match",
+                model=config["match"]["model"],
+                enabled=config["match"]["enabled"] and has_text,
+            ),
+            "captions.select_pairs": Rule(late_limits, remembers=False),
+            "captions.label_camera": Rule(blocks["camera"], enabled=config["camera"]["enabled"]),
+            "captions.cut_clips": Rule(cut, enabled=cuts),
+        }),
+        **{name: rule for others in more for name, rule in in_turn(others).items()},
+    }  # fmt: skip
+
+
+def without_switch(block: dict) -> dict:
+    """A block without what says whether its rule runs."""
+    return {name: value for name, value in block.items() if name not in ("enabled", "given")}
+
+
+def captioner(name: str, config: dict, block: dict, frames: dict) -> Rule:
+    """The rule of a captioner by the name of its block. Another one than `caption` also captions clips whose caption
+    is given."""
+    model = "server" if config["server"]["url"] else config["model"]
+    settings = without_switch(block) | frames | {"captioner": model}
+    always = {} if name == "caption" else {"always": True}
+    return Rule(settings, always, block=name, model=model, enabled=config["enabled"])
+
+
+def in_turn(rules: dict[str, Rule]) -> dict[str, Rule]:
+    """These rules, each of which reads the table of the one before it that is enabled; the first reads the shard."""
+    chain, before = {}, ()
+    for name, rule in rules.items():
+        chain[name] = replace(rule, reads=before)
+        before = (name,) if rule.enabled else before
+    return chain
+
+
+def limits_of(given: dict) -> dict:
+    """The limits of a column that are set."""
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def script_of(name: str) -> str:
+    """The script of a rule by its full name, which may end with a captioner's."""
+    return name.partition(".")[2].partition(".")[0]

@@ -1,0 +1,39 @@
+"""The options of the rules that list and gather, from a configuration. Light: every job imports it."""
+
+import shlex
+
+from clipmill.engine.fingerprints import columns_made
+from clipmill.plan.flow import script_of
+from clipmill.plan.pipeline import Pipeline
+from clipmill.videos import sources
+
+
+def listing(pipeline: Pipeline) -> str:
+    """The options of list_videos besides its places."""
+    root = ["--videos-root", pipeline.config["videos_root"]] if pipeline.config["videos_root"] else []
+    return shlex.join([*root, "--captions", pipeline.config["caption"]["given"], "--ours", *own_columns(pipeline)])
+
+
+def own_columns(pipeline: Pipeline) -> list[str]:
+    """The columns that map rules make, which a list's columns may not be called."""
+    return sorted(set().union(*(columns_made(script_of(name)) for name in pipeline.rules)))
+
+
+def state_of_sources(pipeline: Pipeline) -> str:
+    """A digest of what lies there to take in. It reads the folder or the list."""
+    captions = pipeline.config["caption"]["given"] in ("sidecars", "both")
+    return sources.state(pipeline.config["videos"], pipeline.results, pipeline.config["videos_root"], captions)
+
+
+def gathering(pipeline: Pipeline) -> str:
+    """The options of gather_captions besides its tables."""
+    left = pipeline.config["cut"]["enabled"] and pipeline.config["cut"]["mode"] == "none"
+    root = sources.root_of(pipeline.config["videos"], pipeline.config["videos_root"])
+    return shlex.join(["--captioners", *pipeline.captioners(), *(["--sources", str(root)] if left else [])])
+
+
+def extras(pipeline: Pipeline, name: str) -> list[str]:
+    """The table of a shard's other columns, where a threshold of a rule acts on one."""
+    known = pipeline.schema["properties"]["select"]["properties"]
+    needed = pipeline.rules[name].settings.keys() - known.keys()
+    return [f"{pipeline.results}/plan/{name.partition('.')[0]}/{{shard}}.extras.csv"] if needed else []

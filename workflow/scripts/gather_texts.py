@@ -1,0 +1,32 @@
+"""Gather the captions of the selected clips: tables/texts.csv, which says why a clip has none.
+
+Example: python workflow/scripts/gather_texts.py --selected selected.csv --shards 00000.csv --out texts.csv
+"""
+
+import argparse
+from pathlib import Path
+
+from clipmill.captions.gathering import with_more
+from clipmill.engine import rejects, tables
+
+COLUMNS = ("id", "relpath", "start", "end", "text")
+
+
+def main() -> None:
+    """Parse the command line and gather."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--selected", type=Path, required=True, help="the table that the shards were cut from")
+    parser.add_argument("--shards", type=Path, nargs="+", required=True, help="the shards' tables, in order")
+    parser.add_argument("--captioners", nargs="*", default=[], help="names of the other captioners")
+    parser.add_argument("--more", type=Path, nargs="*", default=[], help="their shards' tables, in the same order")
+    parser.add_argument("--sources", type=Path, help="not used: a caption has no file")
+    parser.add_argument("--out", type=Path, required=True, help="the table to write")
+    args = parser.parse_args()
+    others = [f"text_{name}" for name in args.captioners]
+    rows = tables.balanced(args.selected, tables.concatenate(args.shards))
+    rows = with_more(rows, args.selected, args.captioners, args.more)
+    tables.write(args.out, (*COLUMNS, *others, *rejects.COLUMNS), rows)
+
+
+if __name__ == "__main__":
+    main()
