@@ -53,7 +53,7 @@ def main() -> None:
         reel.make(sample)
         videos = args.videos or sample / "videos"
         table = work / "listing.csv"
-        rows = [row for row in listing(videos, sources.files(videos), work / "files.csv")[0] if row["kind"] == "video"]
+        rows = [row for row in listing(videos, sources.found(videos), work / "files.csv")[0] if row["kind"] == "video"]
         tables.write(table, sources.COLUMNS, rows)
         scanned = scan(work, videos, table, rows, args.runs)
         cut(work, videos, scanned, args.runs)

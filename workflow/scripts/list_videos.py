@@ -7,24 +7,25 @@ Example: python workflow/scripts/list_videos.py --videos footage --out listing.c
 """
 
 import argparse
-import contextlib
 import filecmp
 import hashlib
 import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from stat import S_ISREG
 
-from clipmill.engine import tables, vouch
+from clipmill.engine import tables
 from clipmill.engine.rejects import TABLE, Reject, rejected
 from clipmill.engine.shown import CONTROL, shown
 from clipmill.videos import lists, sample, sidecars
 from clipmill.videos.entries import Entries
 from clipmill.videos.extras import KEYS
+from clipmill.videos.listed import Listed, Remembered
 from clipmill.videos.sources import COLUMNS, IMAGES, Found, found, root_of
 
 IGNORED = ("extension", "reason", "files", "bytes", "example")
@@ -139,33 +140,37 @@ def with_spans(rows: list[dict], extras: Iterable[dict]) -> Iterator[dict]:
         yield {**row, "spans": json.dumps([entry["span"] for entry in entries])}
 
 
-def listing(root: Path, everything: Iterable[Found], memo: Path) -> tuple[list[dict], list[dict]]:
-    """(rows, rejects), sorted by id, of what was found under `root`."""
-    remembered = recalled(memo)
+def listing(root: Path, everything: Iterable[Found], memo: Path) -> tuple[list[Mapping], list[dict]]:
+    """(rows, rejects), sorted by id, of what was found under `root`, which comes sorted by its path."""
+    remembered = Remembered(memo)
     seen, rejects = [], []
     for one in everything:
-        name = as_text(one.relpath)
         if one.ignored:
             continue
+        reason, detail = one.reason, one.detail
         if not is_text(one.relpath):
-            rejects.append(reject("", name, "name is not UTF-8", "rename the file") | {"file": one.relpath})
+            reason, detail = "name is not UTF-8", "rename the file"
         elif CONTROL.search(one.relpath):
-            rejects.append(reject("", name, "name holds control characters", "rename the file") | {"file": one.relpath})
-        elif one.reason:
-            rejects.append(reject("", name, one.reason, one.detail) | {"file": one.relpath})
-        else:
-            try:
-                seen.append(identified(root, one.relpath, remembered))
-            except OSError as error:
-                rejects.append(reject("", one.relpath, "cannot be read", str(error)))
-    tables.write(memo, ("relpath", "id", "bytes", "mtime"), sorted(seen, key=lambda row: row["relpath"]))
+            reason, detail = "name holds control characters", "rename the file"
+        if reason:
+            rejects.append(reject("", as_text(one.relpath), reason, detail) | {"file": one.relpath})
+            continue
+        try:
+            seen.append(identified(root, one.relpath, remembered))
+        except OSError as error:
+            rejects.append(reject("", one.relpath, "cannot be read", str(error)))
+    tables.write(memo, ("relpath", "id", "bytes", "mtime"), sorted(seen, key=attrgetter("relpath")))
     rows, duplicates = told_apart(seen)
     return rows, sorted(rejects + duplicates, key=lambda row: (row["id"], row["relpath"]))
 
 
 def is_text(name: str) -> bool:
     """Whether a file's name is UTF-8."""
-    return not any("\ud800" <= letter <= "\udfff" for letter in name)
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def as_text(name: str) -> str:
@@ -194,26 +199,15 @@ def size_of(path: Path) -> int:
     return status.st_size if S_ISREG(status.st_mode) else 0
 
 
-def recalled(memo: Path) -> dict[str, dict]:
-    """The identities of earlier runs by relpath; a damaged memo is a forgotten memo."""
-    with contextlib.suppress(FileNotFoundError, vouch.Damaged):
-        return {row["relpath"]: row for row in tables.read(memo)}
-    return {}
-
-
-def identified(root: Path, relpath: str, remembered: dict) -> dict:
+def identified(root: Path, relpath: str, remembered: Remembered) -> Listed:
     """A file's row; its content is read only where its name, size or time is new."""
-    path = root / relpath
-    status = path.stat()
+    path = os.path.join(root, relpath)
+    status = os.stat(path)
     if not S_ISREG(status.st_mode):
         raise OSError("not a regular file")
-    kind = "image" if path.suffix.lower() in IMAGES else "video"
-    row = {"path": str(path), "relpath": relpath, "kind": kind, "bytes": str(status.st_size)}
-    known = remembered.get(relpath)
-    row["mtime"] = str(status.st_mtime_ns)
-    if known and (known["bytes"], known["mtime"]) == (row["bytes"], row["mtime"]):
-        return {**row, "id": known["id"]}
-    return {**row, "id": identity(path, status.st_size)}
+    kind = "image" if os.path.splitext(relpath)[1].lower() in IMAGES else "video"
+    known = remembered.of(relpath, status.st_size, status.st_mtime_ns) or identity(Path(path), status.st_size)
+    return Listed(known, str(root), relpath, kind, status.st_size, status.st_mtime_ns)
 
 
 def identity(path: Path, size: int) -> str:
@@ -226,27 +220,27 @@ def identity(path: Path, size: int) -> str:
     return hasher.hexdigest()
 
 
-def told_apart(seen: list[dict]) -> tuple[list[dict], list[dict]]:
+def told_apart(seen: list[Listed]) -> tuple[list[Mapping], list[dict]]:
     """(rows sorted by id, rejects): the first file of each content is taken in, later ones are duplicates.
 
     Where different files have the same samples, each gets an id over all its bytes, whatever their order.
     """
-    alike: dict[str, list[dict]] = {}
-    for row in seen:
-        alike.setdefault(row["id"], []).append(row)
-    rows, duplicates = {}, []
-    for same in alike.values():
+    rows, duplicates = [], []
+    for _, group in groupby(sorted(seen, key=attrgetter("id", "relpath")), key=attrgetter("id")):
+        same = list(group)
         try:
             if any(not filecmp.cmp(same[0]["path"], row["path"], shallow=False) for row in same[1:]):
                 same = [{**row, "id": full_identity(row["path"])} for row in same]
         except OSError as error:
             duplicates += [reject(row["id"], row["relpath"], "cannot be read", str(error)) for row in same]
             continue
+        firsts: dict[str, Mapping] = {}
         for row in same:
-            first = rows.setdefault(row["id"], row)
+            first = firsts.setdefault(row["id"], row)
             if first is not row:
                 duplicates.append(reject(row["id"], row["relpath"], "duplicate", f"duplicate of {first['relpath']}"))
-    return [rows[key] for key in sorted(rows)], duplicates
+        rows += firsts.values()
+    return sorted(rows, key=lambda row: row["id"]), duplicates
 
 
 def full_identity(path: str) -> str:

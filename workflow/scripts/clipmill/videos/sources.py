@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from stat import S_ISDIR
 from typing import NamedTuple
 
 from clipmill.videos import lists, sidecars
@@ -107,9 +108,11 @@ def relpath_of(name: str, root: Path) -> str:
 def usable(root: Path, relpath: str) -> Found:
     """A file that a list names, which is a reject where there is none."""
     path = os.path.join(root, relpath)
-    if not os.path.lexists(path):
-        return Found(relpath, reason="no such file")
-    return Found(relpath, reason="a folder, not a file") if os.path.isdir(path) else Found(relpath)
+    try:
+        is_folder = S_ISDIR(os.stat(path).st_mode)
+    except (OSError, ValueError):
+        return Found(relpath) if os.path.lexists(path) else Found(relpath, reason="no such file")
+    return Found(relpath, reason="a folder, not a file") if is_folder else Found(relpath)
 
 
 def _walked(root: Path, results: str | Path | None) -> Iterator[Found]:
