@@ -89,7 +89,8 @@ class Page {
       const moved = this.moved;
       this.moved = null;
       for (const one of moved) this.counts.refresh(one);
-      const seen = this.cards.filter((card) => card.isVisible || moved.has(card.column));
+      this.turn = !this.turn; // the cards that were not moved are drawn in two turns, and all of them at rest
+      const seen = this.cards.filter((card) => moved.has(card.column) || (card.isVisible && card.column.index % 2 === +this.turn));
       this.found = this.counts.count(seen.map((card) => card.column));
       for (const card of seen) card.update(this.found, moved.has(card.column));
       this.yields();
@@ -99,6 +100,9 @@ class Page {
   }
 
   rested() {
+    const seen = this.cards.filter((card) => card.isVisible);
+    this.found = this.counts.count(seen.map((card) => card.column));
+    for (const card of seen) card.update(this.found, false);
     this.panels.update(this.found);
     this.toAddress();
     for (const card of this.cards) card.isVisible ? card.later() : (card.stale = true);
