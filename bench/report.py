@@ -16,6 +16,7 @@ from pathlib import Path
 import scored_run
 from browser import browser
 from clipmill.engine import tables
+from clipmill.plan import products
 from mill import ROOT
 
 DRAG = """async ({ name, steps }) => {
@@ -64,7 +65,7 @@ def main() -> None:
 def build(mill, page: Path) -> None:
     """Build the page with its script, and print what that takes."""
     script = ROOT / "workflow/scripts/score_report.py"
-    command = [sys.executable, script, "--settings", mill.report()["settings"], "--out", page]
+    command = [sys.executable, script, "--settings", products.report(mill)["settings"], "--out", page]
     started = time.monotonic()
     subprocess.run([*command, "--complete", page.with_name("complete.json")], check=True)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)

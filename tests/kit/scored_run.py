@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from clipmill.clips import thresholds
 from clipmill.engine import rejects, tables
-from clipmill.plan import config
+from clipmill.plan import config, products
 from clipmill.plan.pipeline import Pipeline
 from clipmill.videos import frames
 from mill import ROOT
@@ -26,7 +26,7 @@ def pipeline(results: Path, **change) -> Pipeline:
 
 def settings(mill: Pipeline) -> dict:
     """The page's settings."""
-    return json.loads(mill.report()["settings"])
+    return json.loads(products.report(mill)["settings"])
 
 
 def rows(count: int, seed: int = 0, name: str = "video") -> list[dict]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import finished_run
 import pytest
 from clipmill.engine import tables, vouch
-from clipmill.plan import pipeline
+from clipmill.plan import products
 from clipmill.release import pairs, writer
 from clipmill.release.columns import WHOLE
 from clipmill.release.huggingface import HuggingFace
@@ -358,7 +358,7 @@ def test_the_digest_of_a_selection_is_that_of_its_ids_and_captions(results, rele
 
 
 def test_the_formats_are_named_alike_everywhere():
-    assert writer.FORMATS == tuple(pipeline.FORMATS) == tuple(kind.name for kind in KINDS)
+    assert writer.FORMATS == tuple(products.FORMATS) == tuple(kind.name for kind in KINDS)
 
 
 def test_a_damaged_table_stops_the_release(tmp_path):

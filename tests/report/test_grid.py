@@ -1,7 +1,5 @@
 """Grid codes: every comparison of codes is the comparison of numbers that the selection makes, without exception."""
 
-import math
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -41,7 +39,8 @@ def test_codes_keep_what_the_selection_keeps(given_scores, configured, random):
     texts = [tables.number(score) for score in given_scores]
     kinds = [random.choice(["video", "image"]) for _ in texts]
     found, missing = grid.numbers(pd.Series(texts, dtype=str))
-    exempt = np.array([kind == "image" and column in thresholds.VIDEO_ONLY for kind in kinds])
+    still = [kind == "image" and column in thresholds.VIDEO_ONLY for kind in kinds]
+    exempt = np.array([one and text == "" for one, text in zip(still, texts, strict=True)], dtype=bool)
     points = grid.points(found, [round(configured, 3)])
     codes = grid.codes(found, missing, exempt, points)
     places = random.sample(range(len(points)), min(20, len(points)))
@@ -77,14 +76,13 @@ def test_no_column_has_more_limits_than_codes():
     assert grid.points([]) == []
 
 
-def test_a_score_that_is_no_number_fails_no_comparison_and_an_endless_one_does():
-    found, missing = grid.numbers(pd.Series(["nan", "inf", "-inf", "1", ""], dtype=str))
+def test_what_is_no_finite_number_fails_every_limit():
+    texts = ["nan", "inf", "-inf", "many", "", "1"]
+    found, missing = grid.numbers(pd.Series(texts, dtype=str))
     points = grid.points(found, [2.0])
-    codes = grid.codes(found, missing, np.zeros(5, dtype=bool), points)
-    assert codes[0] == grid.EXEMPT
-    assert codes[4] == grid.MISSING
-    assert codes[2] < codes[3] < codes[1]
-    assert not math.isfinite(found[1])
+    codes = grid.codes(found, missing, np.zeros(6, dtype=bool), points)
+    assert codes.tolist() == [*[grid.MISSING] * 5, 2 * points.index("1") + 1]
+    assert [kept(text, "video", "aes", {"max": 2.0}) for text in texts] == [False] * 5 + [True]
 
 
 def test_every_column_that_may_have_a_limit_has_a_meaning():

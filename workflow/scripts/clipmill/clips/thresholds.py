@@ -11,6 +11,7 @@ from clipmill.engine import rejects, tables
 from clipmill.engine.progress import Tally
 from clipmill.videos import lists
 
+NOT_CHOSEN = "not chosen"
 VIDEO_ONLY = frozenset({"flow", "fps"})
 """Columns that a still image does not have, so that their thresholds do not apply to it."""
 
@@ -59,7 +60,7 @@ def chosen(row: dict, kept: set[str], stage: str) -> dict:
     """The row, made a reject if its id is not among those that `chosen` keeps."""
     if rejects.is_reject(row) or row["id"] in kept:
         return row
-    return rejects.rejected(row, stage, "not chosen", "its id is not in the list that `chosen` names")
+    return rejects.rejected(row, stage, NOT_CHOSEN, "its id is not in the list that `chosen` names")
 
 
 def decided(row: dict, thresholds: dict, stage: str) -> dict:

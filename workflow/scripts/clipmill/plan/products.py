@@ -40,7 +40,11 @@ def report(pipeline: Pipeline) -> dict[str, str]:
         "memo": pipeline.memo("captions.caption_clips"),
         "rules": [script_of(name) for name in pipeline.steps("captions")],
         "marks": config["marks"],
-        "select": config["select"],
+        # Where clips are chosen by their ids, no limit is applied before captioning.
+        "select": {
+            column: {} if config["chosen"] and column not in AFTER_CAPTIONS else limits
+            for column, limits in config["select"].items()
+        },
         "late": list(AFTER_CAPTIONS),
         "columns": {
             column: {"description": node["description"], "model": model_of(config, column, node.get("scorer", ""))}

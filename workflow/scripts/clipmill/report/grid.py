@@ -11,6 +11,8 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 
+from clipmill.clips.thresholds import is_number
+
 MISSING, EXEMPT = 65535, 65534
 """Codes of no score: a reject where a limit is set, and one that no limit concerns (a still image has no flow)."""
 FINEST = 4
@@ -69,11 +71,13 @@ def _few_digits(most: int) -> list[int]:
 def numbers(texts: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     """The scores of a column of a table as floats, NaN where there is none, and which of them are missing.
 
-    They are read as `float` reads them, as the selection does.
+    They are read as `float` reads them, as the selection does. What is no finite number fails every limit, like a
+    missing score.
     """
     places, distinct = pd.factorize(texts)
-    values = np.array([float(text) if text != "" else np.nan for text in distinct.tolist()] or [np.nan])
-    return values[places] if len(places) else np.empty(0), (texts == "").to_numpy(dtype=bool)
+    values = np.array([float(text) if is_number(text) else np.nan for text in distinct.tolist()] or [np.nan])
+    found = values[places] if len(places) else np.empty(0)
+    return found, np.isnan(found)
 
 
 def codes(scores: np.ndarray, missing: np.ndarray, exempt: np.ndarray, grid: Sequence[str]) -> np.ndarray:
@@ -84,7 +88,6 @@ def codes(scores: np.ndarray, missing: np.ndarray, exempt: np.ndarray, grid: Seq
     inside = left < len(limits)
     equal[inside] = limits[left[inside]] == scores[inside]
     found = (2 * left + equal).astype(np.uint16)
-    found[np.isnan(scores)] = EXEMPT  # the text "nan" fails no comparison
     found[missing] = MISSING
     found[missing & exempt] = EXEMPT
     return found

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from clipmill.clips.thresholds import VIDEO_ONLY
+from clipmill.clips.thresholds import NOT_CHOSEN, VIDEO_ONLY, failure
 from clipmill.engine import tables, vouch
 from clipmill.engine.memo import Memo
 from clipmill.report import account, clips, grid, marks, meaning, strips
@@ -28,6 +28,7 @@ BYTES = 9_500_000
 MOST_PICTURES = 4_500_000
 TEXT = 20_000_000
 """Most characters of all captions together: each has an equal share, and a longer one is shortened."""
+OF_THE_LIST = {"description": "A column of the list.", "model": ""}
 COLUMNS = 30
 """Most columns with limits: each has a bit of a number."""
 BASE = ("id", "video_id", "relpath", "kind", "start_frame", "end_frame", "start", "end", "num_frames")
@@ -64,6 +65,7 @@ def build(results: Path, settings: dict, shipped: dict[str, float], complete: bo
         "complete": complete,
         "strata": run.strata,
         "columns": columns,
+        "fixed": run.fixed,
         "funnel": account.files(results / "tables/listing.csv", results / "tables/videos.csv"),
         "rejects": account.reasons([results / name for name in (REJECTS if complete else EARLY_REJECTS)]),
         "costs": account.rates(results, settings["rules"], shipped),
@@ -78,22 +80,29 @@ def build(results: Path, settings: dict, shipped: dict[str, float], complete: bo
 
 
 class Run:
-    """The tables of a run as the page needs them: `rows`, the clips that it counts, with `ms`, `kept`, `failed` (a
-    scorer rejected it) and `late` (see LATE); their `strata`; `why` each other clip is a reject, by id; `later`."""
+    """The tables of a run as the page needs them: `rows`, the clips that it counts, with `ms`, `kept`, `failed` (no
+    limit is why: a scorer rejected it, or a condition on a text) and `late` (see LATE); their `strata`; `why` each other clip is a reject, by id; `later`."""
 
     def __init__(self, results: Path, settings: dict, complete: bool):
         self.results, self.settings, self.complete = results, settings, complete
         self.scores = results / "tables/scores.csv"
         present = tables.columns(self.scores)
-        self.columns = [name for name in settings["select"] if name in present and name not in settings["late"]]
+        early_columns = [name for name in settings["select"] if name in present and name not in settings["late"]]
+        self.fixed = {name: asked for name in early_columns if (asked := conditions(settings["select"][name]))}
+        self.columns = [name for name in early_columns if name not in self.fixed]
         early = clips.table(results / "work/rejects/clips.csv", ["id", "stage", "reason"]).set_index("id")
         self.why = early["reason"]
-        self.rows, self.strata = clips.counted(self.scores, list(dict.fromkeys([*BASE, *self.columns])), self.why)
+        self.rows, self.strata = clips.counted(self.scores, list(dict.fromkeys([*BASE, *early_columns])), self.why)
         self.later = self.captions() if complete else pd.DataFrame(columns=["text", "path", "why", "late"])
         ids = self.rows["id"]
         self.rows["ms"] = account.milliseconds(self.rows)
         self.rows["kept"] = ~ids.isin(early.index)
-        self.rows["failed"] = ids.isin(early.index[early["stage"] != "select_clips"])
+        out_of_reach = (early["stage"] != "select_clips") | (early["reason"] == NOT_CHOSEN)
+        self.rows["failed"] = ids.isin(early.index[out_of_reach])
+        for name, asked in self.fixed.items():
+            self.rows["failed"] |= [
+                failure(row, name, asked) is not None for row in self.rows[[name]].to_dict("records")
+            ]
         self.rows["late"] = ids.map(self.later["late"]).fillna(LATE["unknown"]).astype(int)
 
     def captions(self) -> pd.DataFrame:
@@ -110,6 +119,12 @@ class Run:
         return rows
 
 
+def conditions(asked: dict) -> dict:
+    """A column's conditions where they are on its text, which the page does not move; none where it has limits."""
+    given = {name: value for name, value in asked.items() if value is not None}
+    return given if given.keys() & {"is", "in"} else {}
+
+
 def _columns(run: Run) -> tuple[list[dict], dict[str, np.ndarray], dict[str, np.ndarray]]:
     """What the page says of each column that has a value or a limit; its codes; its scores."""
     shown, packed, values = [], {}, {}
@@ -120,14 +135,16 @@ def _columns(run: Run) -> tuple[list[dict], dict[str, np.ndarray], dict[str, np.
             texts = run.rows["id"].map(run.later[column]).fillna("").astype(str)
             exempt = (run.rows["late"] != LATE["captioned"]).to_numpy(dtype=bool)
         else:
-            texts, exempt = run.rows[column], is_image & (column in VIDEO_ONLY)
-        limits = {side: limit for side, limit in run.settings["select"][column].items() if limit is not None}
+            texts = run.rows[column]
+            exempt = is_image & (column in VIDEO_ONLY) & (texts == "").to_numpy(dtype=bool)
+        limits = {side: run.settings["select"][column].get(side) for side in ("min", "max")}
+        limits = {side: limit for side, limit in limits.items() if limit is not None}
         found, missing = grid.numbers(texts)
         if not limits and np.isnan(found).all():
             continue
         points = grid.points(found, limits.values())
         now = {side: points.index(grid.plain(limits[side])) if side in limits else -1 for side in ("min", "max")}
-        about = meaning.of(column, **run.settings["columns"][column])
+        about = meaning.of(column, **run.settings["columns"].get(column, OF_THE_LIST))
         shown.append({"name": column, "late": column in late, "grid": points, "now": now, **about})
         packed[f"codes.{column}"], values[column] = grid.codes(found, missing, exempt, points), found
     if len(shown) > COLUMNS:

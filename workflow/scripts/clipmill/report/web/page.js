@@ -29,7 +29,7 @@ class Page {
     this.marks = new Map(this.clips.filter((clip) => clip.mark).map((clip) => [clip.id, clip.mark]));
     this.own = {};
     try {
-      this.own = JSON.parse(localStorage.getItem("clipmill.marks") || "{}");
+      this.own = JSON.parse(localStorage.getItem("clipmill.marks")) || {};
     } catch {} // a browser may forbid it: marks then last as long as the page
     for (const [id, mark] of Object.entries(this.own)) this.marks.set(id, mark);
     this.strips = new Strips(this, pictures);
@@ -89,7 +89,8 @@ class Page {
       const moved = this.moved;
       this.moved = null;
       for (const one of moved) this.counts.refresh(one);
-      const seen = this.cards.filter((card) => card.isVisible || moved.has(card.column));
+      this.turn = !this.turn; // the cards that were not moved are drawn in two turns, and all of them at rest
+      const seen = this.cards.filter((card) => moved.has(card.column) || (card.isVisible && card.column.index % 2 === +this.turn));
       this.found = this.counts.count(seen.map((card) => card.column));
       for (const card of seen) card.update(this.found, moved.has(card.column));
       this.yields();
@@ -99,6 +100,9 @@ class Page {
   }
 
   rested() {
+    const seen = this.cards.filter((card) => card.isVisible);
+    this.found = this.counts.count(seen.map((card) => card.column));
+    for (const card of seen) card.update(this.found, false);
     this.panels.update(this.found);
     this.toAddress();
     for (const card of this.cards) card.isVisible ? card.later() : (card.stale = true);
@@ -177,9 +181,9 @@ class Page {
   fromAddress() {
     const { counts } = this;
     if (location.hash && !location.hash.includes("=")) return; // a link to a section
-    const given = new Map(location.hash.slice(1).split("&").filter(Boolean).map((part) => part.split("=")).map(([name, text]) => [decodeURIComponent(name), text ?? ""]));
+    const given = new Map(location.hash.slice(1).split("&").filter(Boolean).map((part) => part.split("=")).map(([name, text]) => [name, text ?? ""]));
     for (const column of counts.columns) {
-      const text = given.get(column.name), [min, max] = text === undefined ? [] : text.split("..");
+      const text = given.get(encodeURIComponent(column.name)), [min, max] = text === undefined ? [] : text.split("..");
       const place = (limit) => (limit && Number.isFinite(+limit) ? counts.nearest(column, +limit) : -1);
       counts.limits[column.index] = text === undefined ? { ...column.now } : { min: place(min), max: place(max) };
       counts.refresh(column);

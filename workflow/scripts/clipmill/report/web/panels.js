@@ -121,15 +121,19 @@ class Panels {
   }
 
   configuration() {
-    const { counts } = this, lines = [], flags = [];
+    const { counts } = this, lines = [], flags = [], key = (name) => (/^[A-Za-z_]\w*$/.test(name) ? name : JSON.stringify(name));
+    for (const [name, asked] of Object.entries(this.head.fixed)) {
+      lines.push(`  ${key(name)}: ${JSON.stringify(asked)}`);
+      flags.push(`${key(name)}: ${JSON.stringify(asked)}`);
+    }
     for (const column of counts.columns) {
       const limits = counts.limits[column.index];
       if (Math.max(limits.min, limits.max, column.now.min, column.now.max) < 0) continue;
       const text = (at) => (at < 0 ? "null" : column.grid[at]);
-      lines.push(`  ${column.name}:`, `    min: ${text(limits.min)}`, `    max: ${text(limits.max)}`);
-      flags.push(`${column.name}: {min: ${text(limits.min)}, max: ${text(limits.max)}}`);
+      lines.push(`  ${key(column.name)}:`, `    min: ${text(limits.min)}`, `    max: ${text(limits.max)}`);
+      flags.push(`${key(column.name)}: {min: ${text(limits.min)}, max: ${text(limits.max)}}`);
     }
-    return { lines, flag: `--config 'select={${flags.join(", ")}}'` };
+    return { lines, flag: `--config 'select={${flags.join(", ").replaceAll("'", "'\\''")}}'` };
   }
 
   export() {
