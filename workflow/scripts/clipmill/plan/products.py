@@ -17,7 +17,8 @@ def release(pipeline: Pipeline, name: str) -> dict[str, str]:
     """`code` and `options` (JSON) of a format of the release, or of its `card`."""
     of_card = ["formats", "card", "path_prefix", "link"]
     keys = [*DIVIDED, *(of_card if name == "card" else FORMATS[name])]
-    options = {key: pipeline.config["release"][key] for key in keys} | {"numbers": list(pipeline.config["select"])}
+    ours = list(pipeline.schema["properties"]["select"]["properties"])
+    options = {key: pipeline.config["release"][key] for key in keys} | {"numbers": ours}
     return {"code": fingerprint(f"release_{name}"), "options": json.dumps(options, ensure_ascii=False)}
 
 

@@ -6,6 +6,7 @@ What only the owner knows is never guessed: it is a blank that names its key in 
 import yaml
 
 from clipmill.engine.shown import shown
+from clipmill.release import summary
 from clipmill.release.facts import Facts
 
 SIZES = {10**3: "n<1K", 10**4: "1K<n<10K", 10**5: "10K<n<100K", 10**6: "100K<n<1M", 10**7: "1M<n<10M"}
@@ -60,6 +61,9 @@ def text(options: dict, account: dict, facts: Facts, columns: dict[str, str]) ->
         ),
         f"No two pairs with the same `{options['splits']['by']}` are in different splits.",
     ]
+    if facts.licences:
+        rows = [(plain(name), f"{number:,}") for name, number in sorted(facts.licences.items())]
+        parts.append(table(("licence, as the list says", "pairs"), rows))
     if set(facts.buckets) - {""}:
         parts.append(table(("bucket", "pairs"), [(name, f"{n:,}") for name, n in sorted(facts.buckets.items())]))
     parts += ["![Lengths and sizes](figures/lengths.svg)", "## How to load it"]
@@ -76,7 +80,8 @@ FIELDS = ("version", "date", "licence", "licence_url", "url", "creator", "contac
 def made(account: dict) -> list[str]:
     """How the data set was made: counts, thresholds, rejects, models."""
     counts, limits = account["counts"], account["configuration"]["select"]
-    used = [(name, *map(number, limit.values())) for name, limit in limits.items() if set(limit.values()) != {None}]
+    keys = ("min", "max", "is", "in")
+    used = [(name, *(plain(of.get(key, "")) for key in keys)) for name, of in summary.thresholds(limits).items()]
     models = [model for block in account["models"].values() for model in block]
     names = chosen(account["configuration"])
     return [
@@ -84,7 +89,7 @@ def made(account: dict) -> list[str]:
         " -> ".join(f"{count:,} {name}" for name, count in counts.items()) + ".",
         "![From files to pairs](figures/funnel.svg)",
         "Thresholds, both inclusive (empty: no limit):",
-        table(("column", "min", "max"), used),
+        table(("column", *keys), used),
         "![Scores of all clips and of the pairs](figures/scores.svg)",
         "What was left out, and why:",
         table(
@@ -137,11 +142,6 @@ def meaning(column: str) -> str:
 def blank(key: str) -> str:
     """What stands where only the owner knows."""
     return f"*to be filled in by the owner: `release.card.{key}`*"
-
-
-def number(value: float | None) -> str:
-    """A threshold, or nothing."""
-    return "" if value is None else f"{value:g}"
 
 
 def plain(text: object) -> str:

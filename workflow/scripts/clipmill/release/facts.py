@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from clipmill.release.pairs import Pair, line
 
+LICENCE = ("license", "licence")
+"""Columns of a list that name a licence."""
+
 
 @dataclass
 class Facts:
@@ -16,6 +19,8 @@ class Facts:
     pairs: int = 0
     kinds: Counter = field(default_factory=Counter)
     buckets: Counter = field(default_factory=Counter)
+    licences: Counter = field(default_factory=Counter)
+    """Pairs by the licence that the list of sources names, where it has a column for it."""
     splits: dict[str, dict] = field(default_factory=dict)
     """Of each split: `pairs`, `sources`, `hours`."""
 
@@ -36,6 +41,7 @@ def count(found: Iterable[Pair], by: str) -> Facts:
         selection.update(line(row))
         facts.kinds[pair.kind] += 1
         facts.buckets[pair.bucket] += 1
+        facts.licences.update(row[name] or "none named" for name in LICENCE if name in row)
         pairs[pair.split] += 1
         sources[pair.split].add(row[by])
         if row["start"] and row["end"]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 from matplotlib.figure import Figure
@@ -16,6 +17,7 @@ from matplotlib.ticker import MaxNLocator
 
 from clipmill.engine import files, tables, vouch
 from clipmill.engine.shown import shown
+from clipmill.release import summary
 
 ALL, KEPT, LIMIT = "#b9c0c8", "#1f77b4", "#d62728"
 STYLE = "body{font:14px sans-serif} td{padding:.3em .8em;border-bottom:1px solid #ddd} tr:first-child{font-weight:bold}"
@@ -32,16 +34,16 @@ matplotlib.rcParams.update({"axes.spines.right": False, "text.parse_math": False
 
 def write(results: Path, account: dict, folder: Path) -> None:
     """Write every figure and table of a finished run, whose run.json is `account`, into `folder`."""
-    limits = {
-        name: limit for name, limit in account["configuration"]["select"].items() if set(limit.values()) != {None}
-    }
+    select = account["configuration"]["select"]
+    limits = summary.thresholds(select)
     save(bars("rows", {name: int(count) for name, count in account["counts"].items()}), folder / "funnel.svg")
     save(bars("rejects", reasons(account["rejects"])), folder / "rejects.svg")
-    save(scores(results, account["configuration"]["select"]), folder / "scores.svg")
+    moved = {name: of for name, of in select.items() if not {"is", "in"} & limits.get(name, {}).keys()}
+    save(scores(results, moved), folder / "scores.svg")
     save(lengths(results / "meta.csv"), folder / "lengths.svg")
     page(("stage", "reason", "rows"), account["rejects"], folder / "rejects.html")
-    rows = [{"column": name, **{key: tables.number(value) for key, value in limits[name].items()}} for name in limits]
-    page(("column", "min", "max"), rows, folder / "thresholds.html")
+    rows = [{"column": name, **limits[name]} for name in limits]
+    page(("column", "min", "max", "is", "in"), rows, folder / "thresholds.html")
     models = [model for block in account["models"].values() for model in block]
     page(("key", "source", "sha256"), models, folder / "models.html")
 
@@ -145,17 +147,17 @@ def lengths(meta: Path) -> Figure:
 
 
 def numbers(path: Path, columns: list[str]) -> dict[str, np.ndarray]:
-    """These columns of a table, those that it has, as numbers; NaN where a cell is empty."""
+    """These columns of a table, those that it has, as numbers; NaN where a cell holds none."""
     vouch.check_if_vouched(path)
     there = [name for name in tables.columns(path) if name in columns]
     found = pyarrow.csv.read_csv(
         path,
         parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
         convert_options=pyarrow.csv.ConvertOptions(
-            include_columns=there, column_types=dict.fromkeys(there, pa.float64())
+            include_columns=there, column_types=dict.fromkeys(there, pa.string()), strings_can_be_null=True
         ),
     )
-    return {name: found[name].to_numpy() for name in there}
+    return {name: pd.to_numeric(found[name].to_pandas(), errors="coerce").to_numpy(dtype=float) for name in there}
 
 
 def empty(axes) -> None:

@@ -26,7 +26,7 @@ class Pair:
     @property
     def kind(self) -> str:
         """`videos` or `images`: no trainer reads both from one folder."""
-        return "videos" if self.row["path"].endswith(".mp4") else "images"
+        return "videos" if self.row["fps"] else "images"
 
     @property
     def name(self) -> str:

@@ -25,7 +25,8 @@ class ReferenceCsv(Writer):
                     file = stack.enter_context(open(path, "w", encoding="utf-8", newline=""))
                     parts[part] = tables.writer(file, self.columns.names.values())
                 if pair:
-                    row = pair.row | {"path": prefix + pair.row["path"]}
+                    path = pair.row["path"]
+                    row = pair.row | {"path": path if path.startswith("/") else prefix + path}
                     parts[part].writerow(self.columns.texts(row))
 
     def held(self) -> Iterator[str]:

@@ -60,6 +60,19 @@ def _is_pilot(configuration: dict) -> bool:
     return bool(configuration.get("sample", {}).get("videos"))
 
 
+def thresholds(select: dict) -> dict[str, dict[str, str]]:
+    """What the configuration asks of each column, as text: `min`, `max`, `is`, `in`; only what is set."""
+    asked = {
+        name: {
+            key: ", ".join(value) if isinstance(value, list) else tables.number(value)
+            for key, value in given.items()
+            if value is not None
+        }
+        for name, given in select.items()
+    }
+    return {name: given for name, given in asked.items() if given}
+
+
 def counts(results: Path) -> dict[str, int]:
     """The rows of each table."""
     return {name: sum(len(part) for part in _parts(results / path, ["id"])) for name, path in TABLES.items()}

@@ -27,6 +27,11 @@ class VouchedClips:
 
     def state(self, path: str) -> str:
         """What was recorded of a clip, to be asked for in order. Raises DamagedClip where nothing vouches for it."""
+        if os.path.isabs(path):
+            raise tables.TableError(
+                f"{path} was not cut by Clipmill (cut.mode: none), so this format cannot hold it; "
+                "set release.formats to [csv]"
+            )
         while path not in self.states:
             following = next(self.sums, None)
             if following is None:

@@ -80,8 +80,12 @@ def build(results: Path, settings: dict, shipped: dict[str, float], complete: bo
 
 
 class Run:
-    """The tables of a run as the page needs them: `rows`, the clips that it counts, with `ms`, `kept`, `failed` (no
-    limit is why: a scorer rejected it, or a condition on a text) and `late` (see LATE); their `strata`; `why` each other clip is a reject, by id; `later`."""
+    """The tables of a run as the page needs them.
+
+    `rows`: the clips that it counts, with `ms`, `kept`, `failed` (no limit is why: a scorer rejected it, or a condition
+    on a text) and `late` (see LATE); their `strata`; `why` each other clip is a reject, by id; `later`; `fixed`: the
+    conditions on texts.
+    """
 
     def __init__(self, results: Path, settings: dict, complete: bool):
         self.results, self.settings, self.complete = results, settings, complete
@@ -100,9 +104,8 @@ class Run:
         out_of_reach = (early["stage"] != "select_clips") | (early["reason"] == NOT_CHOSEN)
         self.rows["failed"] = ids.isin(early.index[out_of_reach])
         for name, asked in self.fixed.items():
-            self.rows["failed"] |= [
-                failure(row, name, asked) is not None for row in self.rows[[name]].to_dict("records")
-            ]
+            values = self.rows[name].unique()
+            self.rows["failed"] |= self.rows[name].isin([one for one in values if failure({name: one}, name, asked)])
         self.rows["late"] = ids.map(self.later["late"]).fillna(LATE["unknown"]).astype(int)
 
     def captions(self) -> pd.DataFrame:
