@@ -1,11 +1,11 @@
 """What a release holds, counted from its pairs."""
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from clipmill.release.pairs import Pair, line
+from clipmill.release.pairs import Pair
+from clipmill.release.selection import Digest
 
 LICENCE = ("license", "licence")
 """Columns of a list that name a licence."""
@@ -32,13 +32,13 @@ class Facts:
 
 def count(found: Iterable[Pair], by: str) -> Facts:
     """Count pairs, sorted by id; `by`: the column whose values are the sources."""
-    facts, selection = Facts(), hashlib.sha256()
+    facts, selection = Facts(), Digest()
     pairs: Counter[str] = Counter()
     seconds: Counter[str] = Counter()
     sources: dict[str, set[str]] = defaultdict(set)
     for pair in found:
         row = pair.row
-        selection.update(line(row))
+        selection.add(row)
         facts.kinds[pair.kind] += 1
         facts.buckets[pair.bucket] += 1
         facts.licences.update(row[name] or "none named" for name in LICENCE if name in row)

@@ -1,7 +1,6 @@
-"""The pairs of a release: their split, their bucket, and one digest that names the selection."""
+"""The pairs of a release: their split and their bucket."""
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -55,20 +54,6 @@ def pairs(meta: Path, options: dict) -> Iterator[Pair]:
     """Every pair in its split and bucket, sorted by id."""
     for row in rows(meta):
         yield Pair(row, split(row, options["splits"]), bucket(row, options["buckets"]))
-
-
-def line(row: dict[str, str]) -> bytes:
-    """What a pair adds to the digest of a selection: its id and its caption, as a line of JSON."""
-    return json.dumps([row["id"], row["text"]], ensure_ascii=False).encode() + b"\n"
-
-
-def selection(meta: Path) -> str:
-    """The digest of a selection: SHA-256 over the `line` of each pair, sorted by id. Two runs or releases of one
-    selection have the same."""
-    whole = hashlib.sha256()
-    for row in rows(meta):
-        whole.update(line(row))
-    return whole.hexdigest()
 
 
 def split(row: dict[str, str], splits: dict) -> str:

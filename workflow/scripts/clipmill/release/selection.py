@@ -34,13 +34,29 @@ ROWS = 100_000
 """Records that are in memory at the same time."""
 
 
+class Digest:
+    """The digest of a selection, pair by pair in the order of their ids: the same for the same pairs with the same
+    captions and pixels, in whatever run, release or format they are."""
+
+    def __init__(self):
+        self.hasher = hashlib.blake2b(digest_size=8)
+
+    def add(self, row: dict) -> None:
+        """Count a pair: a row with `id`, and perhaps `text` and `frames_digest`."""
+        told = (row["id"], of_text(row.get("text") or ""), row.get("frames_digest") or "")
+        self.hasher.update(("\0".join(told) + "\n").encode())
+
+    def hexdigest(self) -> str:
+        """16 hex digits."""
+        return self.hasher.hexdigest()
+
+
 def digest(pairs: Iterable[dict]) -> str:
-    """16 hex digits over the pairs (rows with `id`, `text` and perhaps `frames_digest`, sorted by id): the same for the
-    same pairs with the same captions and pixels, in whatever format or folder they are."""
-    hasher = hashlib.blake2b(digest_size=8)
+    """The digest of these pairs, sorted by id."""
+    found = Digest()
     for row in pairs:
-        hasher.update(f"{row['id']}\0{of_text(row['text'])}\0{row.get('frames_digest') or ''}\n".encode())
-    return hasher.hexdigest()
+        found.add(row)
+    return found.hexdigest()
 
 
 def of_text(text: str) -> str:
