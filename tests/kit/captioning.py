@@ -116,12 +116,15 @@ class Script:
 
     def __init__(self):
         self.answers, self.requests, self.keys = [], [], []
-        self.asked, self.hold = threading.Event(), threading.Event()
+        self.asked, self.hold, self.came = threading.Event(), threading.Event(), threading.Condition()
         script = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
-                script.requests.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                with script.came:
+                    script.requests.append(request)
+                    script.came.notify_all()
                 script.keys.append(self.headers["Authorization"])
                 script.asked.set()
                 status, body = script.answers.pop(0) if script.answers else (200, completion(SENTENCE))
@@ -141,6 +144,11 @@ class Script:
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def reached(self, count: int) -> bool:
+        """Wait until so many requests have come; False where they do not in two minutes."""
+        with self.came:
+            return self.came.wait_for(lambda: len(self.requests) >= count, timeout=120)
 
     def close(self):
         self.hold.set()

@@ -394,7 +394,8 @@ def gemma3(tokenizer, ids, template):
     config = tf.Gemma3Config(
         text_config=tiny._language(tokenizer, head_dim=16, query_pre_attn_scalar=16, sliding_window=64),
         vision_config=siglip(image_size=56), mm_tokens_per_image=4, boi_token_index=ids["<boi>"],
-        eoi_token_index=ids["<eoi>"], image_token_index=ids["<image>"], initializer_range=0.2, tie_word_embeddings=False,
+        eoi_token_index=ids["<eoi>"], image_token_index=ids["<image>"], initializer_range=0.2,
+        tie_word_embeddings=False,
     )  # fmt: skip
     processor = tf.Gemma3Processor(
         tf.Gemma3ImageProcessor(size={"height": 56, "width": 56}), tokenizer, image_seq_length=4, chat_template=template
