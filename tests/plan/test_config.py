@@ -16,6 +16,7 @@ from clipmill.plan import config
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 FILES = ["config.yaml", "demo.yaml"]
+RECIPES = sorted(path.name for path in (ROOT / "config" / "recipes").glob("*.yaml"))
 
 
 def read(name):
@@ -72,6 +73,18 @@ def test_other_urls_are_taken(url):
 @pytest.mark.parametrize("name", FILES)
 def test_the_shipped_files_are_right(name):
     config.check(read(name), SCHEMA)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_is_right_alone_and_over_production(name):
+    from snakemake.utils import update_config
+
+    recipe, production = read(f"recipes/{name}"), read("config.yaml")
+    config.check(recipe, SCHEMA)
+    update_config(production, recipe)
+    caption = config.check(production, SCHEMA)["caption"]
+    assert caption["fps"] == 2
+    assert caption["window_seconds"] * caption["fps"] <= caption["max_frames"], "a window loses no frame"
 
 
 @pytest.mark.parametrize("given", [{}, *map(read, FILES)], ids=["nothing", *FILES])
