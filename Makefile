@@ -75,6 +75,9 @@ test-faults: env ## cause cluster faults on purpose on a real SLURM here (root, 
 
 test-all: test test-slow test-faults ## all three
 
+families: env ## try a tiny model of each family of captioners, and print the table of those that work
+	@python -m pytest -m 'slow or not slow' tests/captions/test_families.py -n 0 $(ARGS)
+
 lint: env ## check style: ruff, snakefmt, snakemake --lint
 	@ruff check .
 	@ruff format --check .

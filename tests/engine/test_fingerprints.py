@@ -218,8 +218,10 @@ MEMOS = [
     ("clips/flow.py", "first / 127.5 - 1", "first / 128 - 1", {"flow/raft_small", "flow/raft_large"}),
     ("clips/aesthetics.py", "grey.std() / 64", "grey.std() / 65", {"aesthetic/photometric"}),
     ("clips/embeddings.py", "ToTensor, Normalize", "Normalize, ToTensor", {"aesthetic/ViT-L-14", "match/ViT-L-14"}),
-    ("captions/server_captioner.py", "JPEG_QUALITY = 92", "JPEG_QUALITY = 90", {"caption/server"}),
-    ("captions/tensor_parallel.py", "if size == 1", "if size < 2", {"caption/llava"}),
+    ("captions/server_captioner.py", "PENALTY = 0.5", "PENALTY = 0.6", {"caption/server"}),
+    ("captions/pictures.py", "QUALITY = 92", "QUALITY = 90", {"caption/server", "caption/llava", "refine/vision"}),
+    ("captions/refiner.py", "KEPT_SHARE = 0.5", "KEPT_SHARE = 0.6", {"refine/mistral"}),
+    ("captions/tensor_parallel.py", "if size == 1", "if size < 2", {"caption/llava", "refine/vision"}),
     ("videos/detectors.py", "STRIDE, MARGIN = 100, 50", "STRIDE, MARGIN = 100, 25", {"detector/transnetv2"}),
 ]  # fmt: skip
 STEPS = {
@@ -227,6 +229,7 @@ STEPS = {
     "aesthetic": ("score_aesthetic", ("photometric", "ViT-L-14")),
     "match": ("score_match", ("attributes", "ViT-L-14")),
     "caption": ("caption_clips", ("attributes", "server", "llava")),
+    "refine": ("clean_captions", ("none", "vision", "mistral")),
     "detector": ("scan_videos", ("adaptive", "content", "transnetv2")),
 }
 

@@ -124,7 +124,7 @@ class Job:
         self.flush()
         self.ranks.wait("computed")
         if self.ranks.rank == 0:
-            self.assemble(len(missing))
+            self.assemble(missing)
         self.ranks.wait("assembled")
 
     def key(self, row: dict) -> tuple[str, str]:
@@ -178,7 +178,7 @@ class Job:
         finally:
             self.progress.stop()
 
-    def assemble(self, missing: int) -> None:
+    def assemble(self, missing: list[dict]) -> None:
         """Write the table: every row that came in, with its new columns or its reason; and the job's account."""
         known = self.recall(faults=True)
         lost = [row["id"] for row in self.items if self.key(row) not in known]
@@ -197,13 +197,14 @@ class Job:
                     row |= self.step.at_hand(row)
                 out.writerow(row)
         vouch.note_again(self.args.out, any(held["fault"] == "changed" for held in known.values()))
-        self.account(len(self.items), missing, rejected)
+        computed = [known[self.key(row)] for row in missing]
+        self.account(len(missing), rejected, self.step.counts(computed))
         self.progress.finish(rejected)
 
-    def account(self, items: int, missing: int, rejected: int) -> None:
+    def account(self, missing: int, rejected: int, more: dict) -> None:
         """Report what was done, to the log and to the file that is summed after the run."""
-        seconds = time.monotonic() - self.began
-        counts = {"items": items, "computed": missing, "remembered": items - missing, "rejects": rejected}
+        seconds, items = time.monotonic() - self.began, len(self.items)
+        counts = {"items": items, "computed": missing, "remembered": items - missing, "rejects": rejected} | more
         rule = self.args.out.parent.parent.name
         accounts.write(self.args.results, rule, self.args.out.stem, counts, seconds, self.ranks.size)
         print(

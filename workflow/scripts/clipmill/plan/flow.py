@@ -39,7 +39,8 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
     `config` says which rules run, with which models; `blocks` are its blocks, from which the rules take their settings.
     """
     detector = config["detector"]
-    refiner = config["refine"]["model"] or "none"
+    refine = config["refine"]
+    sees = bool(refine["model"] and refine["frames"])
     frames = {"frames_from": blocks["frames"]}
     stored = {key: blocks["frames"][key] for key in ("fps", "short_side", "quality")}
     cut = {key: value for key, value in blocks["cut"].items() if key not in NOT_OF_A_CLIP}
@@ -47,9 +48,9 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
     limits = {column: asked for column, given in blocks["select"].items() if (asked := limits_of(given))}
     late_limits = {column: limits.pop(column) for column in AFTER_CAPTIONS if column in limits}
     cleaning = Rule(
-        without_switch(blocks["clean"]) | {"refine": blocks["refine"]},
+        without_switch(blocks["clean"]) | {"refine": blocks["refine"]} | (frames if sees else {}),
         block="refine",
-        model=refiner,
+        model="vision" if sees else refine["model"] or "none",
         enabled=config["clean"]["enabled"],
     )
     more = [

@@ -63,9 +63,15 @@ class Pipeline:
         last = "clean_captions" if self.config["clean"]["enabled"] else "caption_clips"
         return {name: f"captions.{last}.{name}" for name, enabled in names.items() if enabled}
 
-    def of_captioner(self, script: str) -> str:
-        """The table that a rule of another captioner writes for a shard, by the wildcards `captioner` and `digest`."""
-        return f"{self.results}/work/captions.{script}.{{captioner}}/{{digest}}/{{shard}}.csv"
+    def on_servers(self) -> list[str]:
+        """The names of the other captioners whose model runs elsewhere."""
+        return [name for name, block in self.config["captioners"].items() if block["server"]["url"]]
+
+    def of_captioner(self, script: str, *names: str) -> str:
+        """The table that a rule of another captioner (of these `names` where there are any) writes for a shard, by the
+        wildcards `captioner` and `digest`."""
+        captioner = f"captioner,{'|'.join(names)}" if names else "captioner"
+        return f"{self.results}/work/captions.{script}.{{{captioner}}}/{{digest}}/{{shard}}.csv"
 
     def before(self, name: str) -> list[str]:
         """The tables that a rule reads; of the last phase's chain, the shard where no rule before it runs."""
@@ -109,11 +115,15 @@ class Pipeline:
         """What fetch_model must look at, by configuration block: the keys that name models; none for embedded ones."""
         blocks = [rule.block for rule in self.rules.values() if rule.block and rule.enabled]
         given = {block: reduce(dict.get, block.split("."), self.config) for block in blocks}
-        return {
+        found = {
             block: {key: keys[key] for key in MODEL_KEYS if key in keys} if isinstance(keys, dict) else keys
             for block, keys in given.items()
             if weights.needed(block, keys)
         }
+        # With frames, it must be another kind of model.
+        if "refine" in found:
+            found["refine"]["frames"] = bool(self.config["refine"]["frames"])
+        return found
 
     def model_list(self, block: str) -> str:
         """Where fetch_model lists the models of a configuration block."""
