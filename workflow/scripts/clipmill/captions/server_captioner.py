@@ -9,6 +9,7 @@ import numpy as np
 from clipmill.captions.caption import Caption, Request
 from clipmill.captions.prompts import AGAIN, wording
 from clipmill.captions.secret import Secret
+from clipmill.captions.spread import Spread
 from clipmill.engine.shown import shown
 
 JPEG_QUALITY = 92
@@ -26,8 +27,8 @@ class ServerCaptioner:
     413 or 422 is the item's fault once the server has captioned something, and before that the set-up's.
 
     `settings` is the `caption` block: prompt, max_tokens and `server`: url, model, concurrency, timeout (s), retries,
-    api_key_env (the environment variable that holds the key, if the server asks for one). What the server says is
-    passed on without the key.
+    api_key_env (the environment variable that holds the key, if the server asks for one); `server.urls`, where several
+    servers hold the model. What the server says is passed on without the key.
     """
 
     uses = ()
@@ -47,13 +48,15 @@ class ServerCaptioner:
         if not self.secret.fits_a_header():
             name = self.server["api_key_env"]
             raise self._fault(f"the key in ${name} holds characters that no key has, such as a blank or a new line")
-        self.client = OpenAI(
+        client = OpenAI(
             base_url=self.server["url"],
             # A self-hosted server needs no key, but the client asks for one.
             api_key=self.secret.text or "none",
             timeout=self.server["timeout"],
             max_retries=self.server["retries"],
         )
+        urls = self.server.get("urls", [self.server["url"]])
+        self.clients = Spread([client.with_options(base_url=url) for url in urls])
 
     def prepare(self, request: Request, again: bool = False) -> list[dict]:
         """The messages of one item."""
@@ -78,13 +81,14 @@ class ServerCaptioner:
 
         options = {"frequency_penalty": 0.5} if again else {}
         try:
-            answer = self.client.chat.completions.create(
-                model=self.server["model"],
-                messages=messages,
-                max_tokens=self.settings["max_tokens"] * (2 if again else 1),
-                temperature=0,
-                **options,
-            )
+            with self.clients.client() as client:
+                answer = client.chat.completions.create(
+                    model=self.server["model"],
+                    messages=messages,
+                    max_tokens=self.settings["max_tokens"] * (2 if again else 1),
+                    temperature=0,
+                    **options,
+                )
         except openai.APIStatusError as error:
             if error.status_code in (400, 413, 422):
                 return Caption(self.secret.hidden(str(error)), "refused")

@@ -29,10 +29,15 @@ def write(results: Path, rule: str, shard: str, counts: dict, seconds: float, ra
         "gpus": int(os.environ.get("CLIPMILL_GPUS", 0)),
         "ended": round(time.time(), 1),
     }
-    folder = results / "logs" / rule
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / f"{shard}.jsonl", "a", encoding="utf-8") as file:
+    path = place(results, rule, shard)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a", encoding="utf-8") as file:
         file.write(json.dumps(record) + "\n")
+
+
+def place(results: Path, rule: str, shard: str) -> Path:
+    """The file of a job's accounts; its log lies beside it."""
+    return results / "logs" / rule / f"{shard}.jsonl"
 
 
 def read(results: Path) -> Iterator[tuple[str, dict]]:

@@ -32,7 +32,7 @@ def main(kind: type[Step], description: str) -> None:
     settings = json.loads(args.settings)
     for number in STOP:
         signal.signal(number, _terminate)
-    ranks = Ranks(int(settings.get("tp_size", 1)))
+    ranks = Ranks(kind.ranks_of_a_copy(settings))
     step = kind(settings, args.results, args.videos, args.store, _device(ranks))
     try:
         job = Job(step, args, ranks)
@@ -54,6 +54,7 @@ def run(job: "Job") -> None:
         job.flush()
         name = signal.Signals(stop.args[0]).name
         print(f"{job.name}: ended by {name}; {job.computed} computed items are kept in the memo", file=sys.stderr)
+        job.step.close()
         _leave(128 + stop.args[0])
     except SystemExit:
         with contextlib.suppress(OSError):
@@ -65,6 +66,8 @@ def run(job: "Job") -> None:
         if isinstance(error, vouch.Damaged):
             raise SystemExit(f"{job.name}: {error}") from error
         raise SystemExit(f"{job.name}: the environment failed, not an item: {type(error).__name__}: {error}") from error
+    finally:
+        job.step.close()
 
 
 def _arguments(description: str) -> argparse.Namespace:
@@ -117,6 +120,7 @@ class Job:
 
     def __init__(self, step: Step, args: argparse.Namespace, ranks: Ranks):
         self.step, self.args, self.ranks = step, args, ranks
+        step.log = accounts.place(args.results, *self.place()).with_suffix(".log")
         self.name = f"{step.name} {args.table.stem}"
         self.memo = Memo(args.memo, (*step.columns, *step.remembers))
         self.rows = list(tables.read(args.table))
@@ -139,6 +143,8 @@ class Job:
             compute = Compute(self.step, self.name, self.args, self.ranks, len(self.rows), self.keep)
             compute.run(missing, after_batch=self.flush_in_time)
         self.flush()
+        # Before the account, which counts what ended processes used.
+        self.step.close()
         self.ranks.wait("computed")
         if self.ranks.rank == 0:
             self.assemble(len(items), len(missing))
@@ -215,12 +221,15 @@ class Job:
         except Reject as error:
             return reject(error.reason, error.detail)
 
+    def place(self) -> tuple[str, str]:
+        """(`<phase>.<rule>`, shard) of this job."""
+        return self.args.out.parent.parent.name, self.args.out.stem
+
     def account(self, items: int, missing: int, rejected: int) -> None:
         """Report what was done, to the log and to the file that is summed after the run."""
         seconds = time.monotonic() - self.began
         counts = {"items": items, "computed": missing, "remembered": items - missing, "rejects": rejected}
-        rule = self.args.out.parent.parent.name
-        accounts.write(self.args.results, rule, self.args.out.stem, counts, seconds, self.ranks.size)
+        accounts.write(self.args.results, *self.place(), counts, seconds, self.ranks.size)
         print(
             f"{self.name}: {items} items, {missing} computed, {items - missing} remembered, "
             f"{rejected} rejects, {seconds:.1f} s",

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clipmill.captions.prompts import wording
-from clipmill.plan import credentials, messages
+from clipmill.plan import credentials, engines, messages
 
 PATTERN = set("{}<>")
 NULL = {"", "~", "null", "none"}
@@ -150,6 +150,7 @@ def _contradictions(config: dict, schema: dict) -> Iterator[str]:
     videos, results = Path(config["videos"]).resolve(), Path(config["results"]).resolve()
     if videos.suffix.lower() != ".csv" and videos.is_relative_to(results):
         yield f"videos: {config['videos']} lies in results ({config['results']}); results may lie in videos only"
+    yield from engines.mistakes(config["caption"])
     server = config["caption"]["server"]
     if server["url"] and not server["model"]:
         yield "caption.server.model: null is wrong; with caption.server.url it must name the server's model"

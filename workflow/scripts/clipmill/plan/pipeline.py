@@ -10,6 +10,7 @@ from functools import reduce
 from pathlib import Path
 
 from clipmill.engine.fingerprints import digest, fingerprint, without_speed
+from clipmill.plan import engines
 from clipmill.videos import sources
 
 PHASES = ("videos", "clips", "captions")
@@ -34,6 +35,8 @@ class Rule:
     enabled: bool = True
     remembers: bool = True
     """Whether it is a step with a memo."""
+    together: bool = False
+    """Whether a job of it is one process with all its GPUs, in place of a rank for each."""
 
 
 def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
@@ -45,7 +48,8 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
     refiner = config["refine"]["model"] or "none"
     frames = {"frames_from": blocks["frames"]}
     stored = {key: blocks["frames"][key] for key in ("fps", "short_side", "quality")}
-    captioner = "server" if caption["server"]["url"] else caption["model"]
+    engine = engines.engine(caption)
+    captioner = caption["model"] if engine == "transformers" else engine
     cut = {key: value for key, value in blocks["cut"].items() if key != "when"}
     limits = {column: limits for column, limits in blocks["select"].items() if set(limits.values()) != {None}}
     match_limits = {"match": limits.pop("match")} if "match" in limits else {}
@@ -69,7 +73,10 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
         "clips.cut_clips": Rule(cut, enabled=config["cut"]["when"] == "first"),
         **in_turn({
             "captions.caption_clips": Rule(
-                blocks["caption"] | frames | {"captioner": captioner}, block="caption", model=captioner
+                blocks["caption"] | frames | {"engine": engine, "captioner": captioner},
+                block="caption",
+                model=captioner,
+                together=engine == "vllm",
             ),
             "captions.clean_captions": Rule(
                 blocks["clean"] | {"refine": blocks["refine"]}, block="refine", model=refiner
@@ -139,10 +146,11 @@ class Pipeline:
         settings = json.dumps(rule.settings | rule.finish_settings, ensure_ascii=False)
         given = {"settings": settings, "block": rule.block, **places}
         given |= {"max-error-share": self.config["max_error_share"], "item-minutes": self.config["item_minutes"]}
+        together = "--together " if rule.together else ""  # an option of launch.py
         options = (text for option, value in given.items() for text in (f"--{option}", str(value)))
         return {
             "code": fingerprint(script, rule.model),
-            "command": f'"$CLIPMILL_WORKFLOW"/scripts/{script}.py {shlex.join(options)}',
+            "command": f'{together}"$CLIPMILL_WORKFLOW"/scripts/{script}.py {shlex.join(options)}',
         }
 
     def selection(self, name: str) -> dict[str, str]:
