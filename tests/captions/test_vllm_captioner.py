@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import pytest
 from captioning import CHECKS, SENTENCE, SERVER, complete, requests
-from clipmill.captions.caption import Caption
 from clipmill.captions.vllm_captioner import VllmCaptioner, gpus_of_copies
 from clipmill.engine import accounts
 
@@ -110,13 +110,16 @@ def test_each_share_of_the_gpus_has_a_copy_and_all_are_asked(tmp_path, monkeypat
         "enforce_eager": True,
         "enable-log-requests": False,
     }
-    captioner = VllmCaptioner(settings(tmp_path, tp_size=2, concurrency=2, options=options), "cuda:0")
+    given = settings(tmp_path, tp_size=2, concurrency=2, options=options)
+    captioner = VllmCaptioner(given, "cuda:0")
     logs = [tmp_path / f"logs/00000.server{number}.log" for number in range(2)]
     try:
-        said = captioner.caption([captioner.prepare(item) for item in requests(8)])
+        with ThreadPoolExecutor(captioner.threads(given)) as pool:
+            said = list(pool.map(captioner.caption, [[captioner.prepare(item)] for item in requests(12)]))
     finally:
         captioner.close()
-    assert said == [Caption(SENTENCE, "stop")] * 8
+    assert {(caption.text, caption.finish) for [caption] in said} == {(SENTENCE, "stop")}
+    assert pool._max_workers == 4, "two requests at once to each copy"
     began = [started(log) for log in logs]
     assert [each["environment"]["CUDA_VISIBLE_DEVICES"] for each in began] == ["4,5", "6,7"]
     assert not alive([pid for each in began for pid in each["pids"]])
@@ -204,12 +207,13 @@ def test_a_server_that_does_not_start_is_a_message_with_the_cause(job, server_lo
     assert not alive(started(server_log)["pids"])
 
 
-def test_a_server_that_never_gets_ready_is_waited_for_as_long_as_the_key_says(job, server_log):
+def test_a_server_that_never_gets_ready_is_waited_for_as_long_as_the_key_says(job, tmp_path):
     process = job(options={"never-ready": True}, wait=0.5)
     said = process.communicate(timeout=120)[0]
     assert process.returncode == 1
     assert "not ready after 0.5 s (caption.server.wait)" in said
-    assert not alive(started(server_log)["pids"])
+    own = [each for each in psutil.process_iter(["cmdline"]) if str(tmp_path) in " ".join(each.info["cmdline"] or [])]
+    assert own == []
 
 
 def test_a_missing_program_is_a_message_that_names_the_way_to_it(job):

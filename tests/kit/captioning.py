@@ -10,7 +10,11 @@ import numpy as np
 import skimage.data
 from caption_clips import CaptionClips
 from clipmill.captions.caption import Request
+from clipmill.captions.prompts import wording
+from clipmill.captions.sampling import GREEDY
+from clipmill.engine.compute import attempt
 from clipmill.videos import frames
+from clipmill.videos.frames import Shot
 
 CHECKS = {"language": "en", "loop": True, "cut_off": True, "refusal": True}
 UNCHECKED = {"language": None, "loop": False, "cut_off": False, "refusal": False}
@@ -20,6 +24,8 @@ SERVER = {
     "concurrency": 4,
     "timeout": 60,
     "retries": 2,
+    "wait": 0,
+    "extra_body": {},
     "api_key_env": "CLIPMILL_TEST_KEY",
 }
 SETTINGS = {
@@ -27,7 +33,18 @@ SETTINGS = {
     "revision": "main",
     "trust_remote_code": False,
     "prompt": "video-short",
+    "system": None,
+    "also": {},
     "frames": [0.1, 0.5, 0.9],
+    "fps": None,
+    "max_frames": 16,
+    "window_seconds": None,
+    "max_pixels": None,
+    "format": "text",
+    "fields": {},
+    "sampling": GREEDY,
+    "chat_template_kwargs": {},
+    "frames_from": {"fps": 2, "source": "store"},
     "max_tokens": 12,
     "dtype": "auto",
     "batch": 4,
@@ -47,7 +64,9 @@ def requests(count=11):
         picture, frames = pictures[number % 3], 1 + number % 4 % 3
         width = 300 if number % 2 else 200
         crops = [picture[top : top + 220, number * 5 : number * 5 + width] for top in range(0, 9 * frames, 9)]
-        items.append(Request([np.ascontiguousarray(crop) for crop in crops], "image" if frames == 1 else "video", 2.0))
+        seen = [Shot(second, None, np.ascontiguousarray(crop)) for second, crop in enumerate(crops)]
+        kind = "image" if frames == 1 else "video"
+        items.append(Request(seen, kind, wording("video-short", kind), 4.0, {"id": f"item {number}"}))
     return items
 
 
@@ -71,10 +90,12 @@ def _row(video, start, end):
 
 
 def outcomes(store, **settings) -> list:
-    """What the step makes of stored clips."""
+    """What the step makes of stored clips, one request at a time."""
     rows, places = store
     step = CaptionClips(complete(settings), *places)
     step.load()
+    if step.in_threads:
+        return [result for row in rows for result in attempt(step, [row], [None])]
     return step.compute(rows, [step.prepare(row) for row in rows])
 
 

@@ -43,6 +43,16 @@ rule caption_clips:
         " {params.command} --table {input.table:q} --models {input.models:q} --out {output:q} > {log:q} 2>&1"
 
 
+if config["caption"]["server"]["url"]:
+
+    # The model is elsewhere: a rule of another name gets none of the GPUs that a profile gives to caption_clips.
+    ruleorder: caption_by_server > caption_clips
+
+    use rule caption_clips as caption_by_server with:
+        output:
+            pipeline.table("captions.caption_clips"),
+
+
 # scripts/clean_captions.py: column text, cleaned
 use rule caption_clips as clean_captions with:
     input:

@@ -53,8 +53,11 @@ def problem(caption: Caption, checks: dict) -> str:
     said = QUOTED.sub("", text.lower().replace("\u2019", "'"))
     if caption.finish == "refused":
         return "the server refused the request"
+    if caption.finish == "echo":
+        return "caption repeats the question"
     if not text:
-        return "caption is empty"
+        # A reasoning model that spends all its tokens on thoughts says nothing.
+        return "caption is cut off at the token limit" if caption.finish == "length" else "caption is empty"
     if OPEN_THOUGHT.search(text) or OTHER_CHANNEL.match(text) or THOUGHT.search(said):
         return "caption is a thought"
     if len(text) > LONGEST:

@@ -1,11 +1,12 @@
 """Servers that a job starts for itself on this machine, and that end with it, however it ends."""
 
+import contextlib
+import json
 import os
 import re
 import socket
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,14 +36,15 @@ class Server:
     log: Path
     process: object
 
-    def healthy(self) -> bool:
-        """Whether it says that it is ready. It is asked directly, whatever proxy the environment names."""
+    def says(self, path: str) -> bytes | None:
+        """What it answers to a plain request; None where it does not, or has no such path. It is asked directly,
+        whatever proxy the environment names."""
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(f"http://{HOST}:{self.port}/health", timeout=10) as answer:
-                return answer.status == 200
+            with opener.open(f"http://{HOST}:{self.port}{path}", timeout=10) as answer:
+                return answer.read()
         except OSError:
-            return False
+            return None
 
 
 class OwnServers:
@@ -66,7 +68,7 @@ class OwnServers:
         began = time.monotonic()
         print(f"waiting for {len(self.servers)} servers; their logs: {self.servers[0].log} ...", file=sys.stderr)
         for server in self.servers:
-            while not server.healthy():
+            while server.says("/health") is None:
                 self.check()
                 if time.monotonic() - began > seconds:
                     raise ServerDied(
@@ -75,6 +77,12 @@ class OwnServers:
                 time.sleep(LOOK_SECONDS)
         self.check()
         print(f"they are ready after {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+
+    def version(self) -> str:
+        """The version that the program says it has; "" where it says none."""
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            return str(json.loads(self.servers[0].says("/version"))["version"])
+        return ""
 
     def check(self) -> None:
         """Raises ServerDied, with its last lines, where a server has ended."""

@@ -29,9 +29,10 @@ class VllmCaptioner(ServerCaptioner):
     """
 
     @staticmethod
-    def least_batch(settings: dict) -> int:
-        """The fewest items that a batch should have: see ServerCaptioner."""
-        return 4 * settings["vllm"]["concurrency"]
+    def threads(settings: dict) -> int:
+        """The requests that this process has under way at any time, over all copies."""
+        copies = int(os.environ.get("CLIPMILL_GPUS", 0)) // int(settings["tp_size"])
+        return max(1, copies) * settings["vllm"]["concurrency"]
 
     def __init__(self, settings: dict, device: str = "cpu"):
         folder = weights.resolve(settings["model"], settings, "caption.model")
@@ -43,7 +44,7 @@ class VllmCaptioner(ServerCaptioner):
             common = {**ON_A_CPU, **{name: os.environ[name] for name in ON_A_CPU if name in os.environ}, **common}
         environments = [common | {"CUDA_VISIBLE_DEVICES": gpus} for gpus in copies]
         self.copies = OwnServers(
-            lambda port: [program, "serve", str(folder), *arguments(settings, device, port)],
+            lambda port: [program, "serve", str(folder), *arguments(settings, folder, device, port)],
             environments,
             Path(settings["log"]),
         )
@@ -51,9 +52,11 @@ class VllmCaptioner(ServerCaptioner):
             self.copies.wait(settings["server"]["wait"])
             os.environ[KEY] = key
             without_proxy()
-            mine = {"url": self.copies.urls[0], "urls": self.copies.urls, "model": settings["model"]}
-            mine |= {"api_key_env": KEY, "concurrency": settings["vllm"]["concurrency"] * len(copies)}
+            # They are ready now: one that does not answer is not loading.
+            mine = {"url": self.copies.urls[0], "urls": self.copies.urls, "wait": 0, "api_key_env": KEY}
+            mine |= {"model": weights.named(folder, settings)}
             super().__init__({**settings, "server": settings["server"] | mine}, device)
+            self.made_by = {"engine": f"vllm {self.copies.version()}".strip(), "device": device.partition(":")[0]}
         except BaseException:
             self.copies.close()
             raise
@@ -62,12 +65,16 @@ class VllmCaptioner(ServerCaptioner):
         """End the servers."""
         self.copies.close()
 
-    def _ask(self, messages: list[dict], again: bool):
+    def setup(self) -> dict:
+        """What may change single words besides the model and its settings."""
+        return self.made_by | {"tp_size": int(self.settings["tp_size"])}
+
+    def _send(self, messages: list[dict], again: bool):
         self.copies.check()
         try:
-            return super()._ask(messages, again)
-        except ServerError:
-            # Where it has died, its own words say more than those of the client.
+            return super()._send(messages, again)
+        except Exception:
+            # Where a server has died, its own words say more than those of the client.
             self.copies.check()
             raise
 
@@ -105,13 +112,13 @@ def gpus_of_copies(device: str, tp_size: int) -> list[str]:
     return [",".join(gpus[first : first + tp_size]) for first in range(0, len(gpus), tp_size)]
 
 
-def arguments(settings: dict, device: str, port: int) -> list[str]:
+def arguments(settings: dict, folder: Path, device: str, port: int) -> list[str]:
     """The options of `vllm serve`, those of `caption.vllm.options` last and above ours."""
     vllm, dtype = settings["vllm"], settings["dtype"]
     options = {
         "host": HOST,
         "port": port,
-        "served-model-name": settings["model"],
+        "served-model-name": weights.named(folder, settings),
         "dtype": ("float32" if device == "cpu" else "bfloat16") if dtype == "auto" else dtype,
         "tensor-parallel-size": settings["tp_size"],
         "trust-remote-code": settings["trust_remote_code"] or None,

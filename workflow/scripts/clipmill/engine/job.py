@@ -147,7 +147,7 @@ class Job:
         self.step.close()
         self.ranks.wait("computed")
         if self.ranks.rank == 0:
-            self.assemble(len(items), len(missing))
+            self.assemble(len(items), missing)
         self.ranks.wait("assembled")
 
     def key(self, row: dict) -> tuple[str, str]:
@@ -190,7 +190,7 @@ class Job:
         if time.monotonic() - self.flushed > FLUSH_SECONDS:
             self.flush()
 
-    def assemble(self, items: int, missing: int) -> None:
+    def assemble(self, items: int, missing: list[dict]) -> None:
         """Write the table: every row that came in, with its new columns or its reason; and the job's account."""
         known = self.recall(faults=True)
         lost = [row["id"] for row in self.rows if not rejects.is_reject(row) and self.key(row) not in known]
@@ -208,7 +208,8 @@ class Job:
                     own_files += [] if rejects.is_reject(row) else belonging(self.step, self.args.results, row, held)
                 out.writerow(row)
         vouch.note_again(self.args.out, any(held["fault"] == "changed" for held in known.values()))
-        self.account(items, missing, rejected)
+        computed = [known[self.key(row)] for row in missing]
+        self.account(items, len(missing), rejected, self.step.counts(computed))
 
     def outcome(self, row: dict, held: dict) -> dict:
         """The row with its new columns, or as a reject."""
@@ -225,10 +226,10 @@ class Job:
         """(`<phase>.<rule>`, shard) of this job."""
         return self.args.out.parent.parent.name, self.args.out.stem
 
-    def account(self, items: int, missing: int, rejected: int) -> None:
+    def account(self, items: int, missing: int, rejected: int, more: dict) -> None:
         """Report what was done, to the log and to the file that is summed after the run."""
         seconds = time.monotonic() - self.began
-        counts = {"items": items, "computed": missing, "remembered": items - missing, "rejects": rejected}
+        counts = {"items": items, "computed": missing, "remembered": items - missing, "rejects": rejected} | more
         accounts.write(self.args.results, *self.place(), counts, seconds, self.ranks.size)
         print(
             f"{self.name}: {items} items, {missing} computed, {items - missing} remembered, "

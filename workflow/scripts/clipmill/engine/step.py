@@ -19,6 +19,9 @@ class Step:
     in_threads = False
     """Whether `compute` itself runs in the worker threads, one batch per thread (for steps without a model)."""
 
+    threads: int | None = None
+    """The worker threads that it needs whatever CPUs the job has, because they only wait; None: one per CPU."""
+
     reads_source = False
     """Whether it opens the source of a row, which must be the file that was listed, before and after."""
 
@@ -97,6 +100,10 @@ class Step:
         Raises Reject where the item does not pass.
         """
         return values
+
+    def counts(self, remembered: list[dict]) -> dict[str, int]:
+        """What the job's account says besides the number of items: sums over what is remembered of those computed."""
+        return {}
 
     def passes_on(self, names: list[str]) -> list[str]:
         """Those columns of the table read (`names`) that the table written also has."""

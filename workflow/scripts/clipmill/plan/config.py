@@ -9,8 +9,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from clipmill.captions.prompts import wording
-from clipmill.plan import credentials, engines, messages
+from clipmill.plan import captioning, credentials, engines, messages
 
 PATTERN = set("{}<>")
 NULL = {"", "~", "null", "none"}
@@ -26,7 +25,7 @@ def check(config: dict, schema_path: str | Path) -> dict:
 
     Text that stands for a number, a yes or no, or nothing becomes that, since Snakemake passes nested values of
     `--config` as text; a number where the schema says `number` becomes a float, so that 5 and 5.0 are one setting;
-    `~` in a path becomes the home folder. `config` itself is left as it is.
+    `~` in a path becomes the home folder; a prompt's file becomes what it holds. `config` itself is left as it is.
 
     Raises ConfigError naming every mistake: an unknown key (with the nearest right one), a wrong type, a value out of
     range, and keys that contradict each other.
@@ -38,8 +37,7 @@ def check(config: dict, schema_path: str | Path) -> dict:
     errors = Draft202012Validator(schema).iter_errors(complete)
     known = [path for path, _ in _keys(schema, schema)]
     mistakes = [line for error in errors for line in messages.lines(error, known)]
-    if not mistakes:
-        mistakes = list(_contradictions(complete, schema))
+    mistakes = mistakes or list(captioning.with_prompts(complete)) or list(_contradictions(complete, schema))
     if mistakes:
         raise ConfigError("\n".join(mistakes))
     return complete
@@ -150,11 +148,5 @@ def _contradictions(config: dict, schema: dict) -> Iterator[str]:
     videos, results = Path(config["videos"]).resolve(), Path(config["results"]).resolve()
     if videos.suffix.lower() != ".csv" and videos.is_relative_to(results):
         yield f"videos: {config['videos']} lies in results ({config['results']}); results may lie in videos only"
+    yield from captioning.mistakes(config)
     yield from engines.mistakes(config["caption"])
-    server = config["caption"]["server"]
-    if server["url"] and not server["model"]:
-        yield "caption.server.model: null is wrong; with caption.server.url it must name the server's model"
-    try:
-        wording(config["caption"]["prompt"], "video")
-    except ValueError as error:
-        yield str(error)

@@ -45,8 +45,8 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
     `config` says which rules run, with which models; `blocks` are its blocks, from which the rules take their settings.
     """
     detector, caption = config["detector"], config["caption"]
-    refiner = config["refine"]["model"] or "none"
-    frames = {"frames_from": blocks["frames"]}
+    refine, frames = config["refine"], {"frames_from": blocks["frames"]}
+    sees = bool(refine["model"] and refine["frames"])
     stored = {key: blocks["frames"][key] for key in ("fps", "short_side", "quality")}
     engine = engines.engine(caption)
     captioner = caption["model"] if engine == "transformers" else engine
@@ -79,7 +79,8 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
                 together=engine == "vllm",
             ),
             "captions.clean_captions": Rule(
-                blocks["clean"] | {"refine": blocks["refine"]}, block="refine", model=refiner
+                blocks["clean"] | {"refine": blocks["refine"]} | (frames if sees else {}), block="refine",
+                model="vision" if sees else refine["model"] or "none",
             ),
             "captions.score_match": Rule(blocks["match"] | frames, block="match", model=config["match"]["model"]),
             "captions.select_pairs": Rule(match_limits, remembers=False),
