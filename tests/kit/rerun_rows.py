@@ -10,6 +10,12 @@ SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 SCHEMA_READ = config.load(SCHEMA)
 
 
+SPECIAL = {"prompt": "video-style", "url": "http://host/v1", "head_sha256": "0" * 64}
+"""Another value of a key that takes only some texts."""
+OBJECTS = {"also": {"short": "video-short"}, "fields": {"text": {"type": "string"}}}
+"""Another value of a key that holds names and values; of any other one, `{a: {b: 1}}`."""
+
+
 def pipeline(**change) -> Pipeline:
     return Pipeline(config.check({"results": "out", **change}, SCHEMA), SCHEMA_READ)
 
@@ -30,7 +36,10 @@ def values(properties: dict, path=()):
         else:
             kinds = node["type"] if isinstance(node["type"], list) else [node["type"]]
             value = other.get(kinds[0], lambda old: "another")(node["default"])
-            value = {"array": [0.25], "url": "http://host/v1", "head_sha256": "0" * 64}.get(name, value)
+            value = OBJECTS.get(name, {"a": {"b": 1}}) if kinds == ["object"] else value
+            value = {"array": [0.25], "prompt": "video-style", "url": "http://host/v1", "head_sha256": "0" * 64}.get(
+                name, value
+            )
             yield (*path, name), [0.25] if kinds == ["array"] else value, node.get("speed")
 
 

@@ -118,6 +118,7 @@ class CaptionClips(FrameStep):
         for held in remembered:
             origin = json.loads(held[ORIGIN] or "{}")
             found["halved"] += origin.get("halved", False)
+            found["left_empty"] += sum(not held[name] for name in self.columns) if not held["fault"] else 0
             found.update({name: origin.get(name, 0) for name in ("requests", "prompt_tokens", "output_tokens")})
         return dict(found)
 

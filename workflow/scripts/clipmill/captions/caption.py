@@ -7,8 +7,8 @@ class Request(NamedTuple):
     """One question to a captioner."""
 
     shots: list
-    """The frames that it sees (`videos.frames.Shot`), with true times, in order of time; none where the question is about
-    words."""
+    """The frames that it sees (`videos.frames.Shot`), with true times, in order of time; none where it is asked
+    about words."""
     kind: str
     """image | video | text"""
     ask: str

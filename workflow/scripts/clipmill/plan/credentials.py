@@ -8,6 +8,7 @@ USER = re.compile(r"(?<=://)[^/\s@?#'\"]+@")
 NAME = r"(?:\w|-|%)*(?:key|token|secret|passw|pwd|sign|credential|auth)(?:\w|-|%)*|sig|pw|pass|user|jwt|sas|policy"
 """Names of parameters of a URL that hold a secret."""
 VALUE = re.compile(rf"((?:^|[?&;#])(?:{NAME})=)[^&;#\s'\"]+", re.IGNORECASE)
+IN_BODY = re.compile(r"api.?key|authori[sz]ation|passw|secret|credential", re.IGNORECASE)
 VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
@@ -20,6 +21,9 @@ def mistakes(config: dict) -> Iterator[str]:
             else:
                 how = "download the file, and name its path here"
             yield f"{path}: a URL must hold no user, password or key, which would reach logs and run.json; {how}"
+    for name in config["caption"]["server"]["extra_body"]:
+        if IN_BODY.search(name):
+            yield f"caption.server.extra_body: {name} is no place for a key; caption.server.api_key_env names one"
     if not VARIABLE.fullmatch(config["caption"]["server"]["api_key_env"]):
         yield (
             "caption.server.api_key_env: it must be the name of an environment variable, in capitals, such as "

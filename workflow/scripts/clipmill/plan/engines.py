@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-OURS = ("host", "port", "uds", "api-key", "served-model-name", "tensor-parallel-size", "headless", "config")
-"""Options of `vllm serve` that the job itself sets, or that would take its server away from it."""
+OURS = ("host", "port", "uds", "api-key", "hf-token", "served-model-name", "tensor-parallel-size", "headless", "config")
+"""Options of `vllm serve` that the job itself sets, that would take its server away from it, or that hold a secret."""
 
 
 def engine(caption: dict) -> str:

@@ -168,10 +168,13 @@ class Pipeline:
         """What fetch_models must look at: the keys that name models, by configuration block."""
         blocks = [rule.block for rule in self.rules.values() if rule.block and rule.enabled]
         given = {block: reduce(dict.get, block.split("."), self.config) for block in blocks}
-        return {
+        found = {
             block: {key: keys[key] for key in MODEL_KEYS if key in keys} if isinstance(keys, dict) else keys
             for block, keys in given.items()
         }
+        # With frames, it must be another kind of model.
+        found["refine"]["frames"] = bool(self.config["refine"]["frames"])
+        return found
 
     def folders_in_use(self) -> dict[str, list[str]]:
         """The memo and work folders of this configuration, so that `make tidy` knows the others."""
