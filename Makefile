@@ -32,7 +32,7 @@ env: .venv/.installed ## install everything into .venv (needs Python 3.11 or lat
 # vLLM pins torch and transformers, so it has an environment and a lock of its own. Its build for CPUs is published under
 # another name, by which its own command does not find it: hence the note that it is `vllm`.
 VLLM ?= $(if $(wildcard /dev/nvidiactl),cuda,cpu)
-env-vllm: env ## install vLLM into .venv-vllm, for caption.engine: vllm (8 GB); VLLM=cuda or cpu says which build
+env-vllm: env ## install vLLM into .venv-vllm, for caption.engine: vllm (GBs); VLLM=cuda or cpu: which build
 	@uv venv --quiet --allow-existing --python .venv/bin/python .venv-vllm
 	@rm -rf .venv-vllm/lib/python*/site-packages/vllm.dist-info
 	@uv pip sync --quiet --python .venv-vllm/bin/python requirements-vllm-$(VLLM).lock
