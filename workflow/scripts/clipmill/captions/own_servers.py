@@ -66,7 +66,8 @@ class OwnServers:
     def wait(self, seconds: float) -> None:
         """Return when all are healthy. Raises ServerDied where one ends, or is not healthy after so many seconds."""
         began = time.monotonic()
-        print(f"waiting for {len(self.servers)} servers; their logs: {self.servers[0].log} ...", file=sys.stderr)
+        logs = ", ".join(str(server.log) for server in self.servers)
+        print(f"servers that this job has started, by their logs: {logs}", file=sys.stderr, flush=True)
         for server in self.servers:
             while server.says("/health") is None:
                 self.check()
