@@ -112,7 +112,7 @@ def test_a_job_that_is_ended_leaves_none_of_its_processes(mill, tmp_path, number
         job.send_signal(number)
         run.communicate(timeout=120)
         assert run.returncode != 0
-        gone, alive = psutil.wait_procs(seen, timeout=60)
+        _, alive = psutil.wait_procs(seen, timeout=60)
         assert not alive
         assert not mine(other)
     finally:
