@@ -21,7 +21,7 @@ quote = quote() { local text="$${1//\\/\\\\}"; printf ' "%s" ' "$${text//\"/\\\"
 snakemake = $(quote); $(results); \
 	snakemake --cores $(CORES) --configfile config/demo.yaml --config videos="$$(quote "$$VIDEOS")" results="$$(quote "$$results")"
 
-.PHONY: help env env-vllm reel demo test test-slow chaos test-faults test-all lint dag pictures plan tidy audit rebuild sheet bench bench-gpu lock lock-vllm slurm-up slurm-down
+.PHONY: help env env-vllm reel demo test test-slow chaos test-faults test-all families lint dag pictures plan tidy audit rebuild sheet bench bench-gpu lock lock-vllm slurm-up slurm-down
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -59,6 +59,9 @@ test-faults: env ## cause cluster faults on purpose on a real SLURM here (root, 
 	@python -m pytest -m slurm_faults $(ARGS)
 
 test-all: test test-slow test-faults ## all three
+
+families: env ## try a tiny model of each family of captioners, and print the table of those that work
+	@python -m pytest -m 'slow or not slow' tests/captions/test_families.py -n 0 $(ARGS)
 
 lint: env ## check style: ruff, snakefmt, snakemake --lint
 	@ruff check .

@@ -7,6 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 import tiny_transformers
+from captioning import stored
+from clean_captions import CleanCaptions
 from clipmill.captions.caption import Caption
 from clipmill.captions.refiner import Refiner, _usable
 
@@ -91,3 +93,23 @@ def test_a_real_small_model_writes_sentences():
     words = ("dog", "night", "carrots", "rocket", "cat")
     assert sum(word in text.lower() for word, text in zip(words, texts, strict=True)) >= 4
     print(*texts, sep="\n")
+
+
+def test_a_vision_model_corrects_a_caption_with_the_pictures_in_view(tmp_path, monkeypatch):
+    folder = tiny_transformers.qwen25vl(tmp_path / "model")
+    rows, (results, videos, store) = stored(tmp_path)
+    refine = {**SETTINGS, "model": str(folder), "revision": "main", "frames": [0.1, 0.9], "max_tokens": 8}
+    settings = {"prefix": True, "clean": True, "empty": True, "refine": refine, "frames_from": {"source": "store"}}
+    step = CleanCaptions(settings, results, videos, store)
+    step.load()
+    rows = [row | {"text": CAPTIONS[0]} for row in rows[:2]]
+    prepared = [step.prepare(row) for row in rows]
+    inputs = prepared[1][1][0].inputs
+    assert "pixel_values_videos" in inputs, "a clip is shown as a video"
+    assert "pixel_values" in prepared[0][1][0].inputs, "and a still image as a picture"
+    shown = step.refiner.captioner.chat.processor.tokenizer.decode(inputs["input_ids"][0])
+    assert prepared[1][0] in shown
+    texts = ["A man walks a dog under the trees.", "I'm sorry, I cannot help with that."]
+    monkeypatch.setattr(step.refiner.captioner, "caption", lambda inputs: [Caption(text, "stop") for text in texts])
+    assert [values["text"] for values in step.compute(rows, prepared)] == [texts[0], prepared[1][0]]
+    assert set(step.depends_on) > {"text", "start_frame"}

@@ -1,5 +1,6 @@
 """What the tests of captioners share: settings, requests, clips in a store, and a server that answers by a script."""
 
+import base64
 import http.server
 import json
 import threading
@@ -82,6 +83,11 @@ def stored(folder: Path) -> tuple[list[dict], tuple[Path, Path, Path]]:
     return rows, (folder / "results", folder, folder / "frames")
 
 
+def many(count: int) -> list[dict]:
+    """Rows of as many clips of one of the stored videos."""
+    return [_row("v1", start, start + 24) for start in range(count)]
+
+
 def _row(video, start, end):
     count, length = end - start, 0.0 if end - start == 1 else (end - start) / 24
     times = {"start": start / 24, "end": start / 24 + length, "num_frames": count, "flow": "", "ocr": "0"}
@@ -110,12 +116,15 @@ class Script:
 
     def __init__(self):
         self.answers, self.requests, self.keys = [], [], []
-        self.asked, self.hold = threading.Event(), threading.Event()
+        self.asked, self.hold, self.came = threading.Event(), threading.Event(), threading.Condition()
         script = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
-                script.requests.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                with script.came:
+                    script.requests.append(request)
+                    script.came.notify_all()
                 script.keys.append(self.headers["Authorization"])
                 script.asked.set()
                 status, body = script.answers.pop(0) if script.answers else (200, completion(SENTENCE))
@@ -136,16 +145,33 @@ class Script:
         self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
+    def reached(self, count: int) -> bool:
+        """Wait until so many requests have come; False where they do not in two minutes."""
+        with self.came:
+            return self.came.wait_for(lambda: len(self.requests) >= count, timeout=120)
+
     def close(self):
         self.hold.set()
         self.server.shutdown()
         self.server.server_close()
 
 
-def completion(text, finish="stop"):
+def completion(text, finish="stop", **more):
     message = {"role": "assistant", "content": text}
     choice = {"index": 0, "message": message, "finish_reason": finish}
-    return json.dumps({"id": "1", "object": "chat.completion", "created": 1, "model": "tiny", "choices": [choice]})
+    answer = {"id": "1", "object": "chat.completion", "created": 1, "model": "tiny", "choices": [choice]}
+    return json.dumps(answer | more)
+
+
+def asked(request: dict) -> str:
+    """The question of a request that a scripted server got."""
+    return request["messages"][-1]["content"][-1]["text"]
+
+
+def pictures_of(request: dict) -> list[bytes]:
+    """The JPEG bytes of the pictures of a request."""
+    parts = [part for part in request["messages"][-1]["content"] if part["type"] == "image_url"]
+    return [base64.b64decode(part["image_url"]["url"].partition(",")[2]) for part in parts]
 
 
 def said(results: list) -> list[str]:

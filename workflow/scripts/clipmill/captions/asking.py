@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from clipmill.captions import answers, moments, prompts
 from clipmill.captions.caption import Caption, Request
-from clipmill.captions.checks import problem
+from clipmill.captions.checks import CUT_OFF, problem
 from clipmill.videos.frames import Store, shots
 
 TEXT, WINDOWS, ORIGIN = "text", "text_windows", "origin"
@@ -35,9 +35,9 @@ class Answer(NamedTuple):
 
 def columns(settings: dict) -> tuple[str, ...]:
     """The columns of a clip's captions."""
-    fields = [name for name in settings["fields"] or {} if name != TEXT] if settings["format"] == "json" else []
+    fields = [name for name in settings["fields"] if name != TEXT] if settings["format"] == "json" else []
     windows = [WINDOWS] if settings["window_seconds"] else []
-    return (TEXT, *windows, *(f"text_{name}" for name in [*(settings["also"] or {}), *fields]))
+    return (TEXT, *windows, *(f"text_{name}" for name in [*settings["also"], *fields]))
 
 
 def questions(store: Store, row: dict, settings: dict) -> list[Question]:
@@ -55,12 +55,13 @@ def questions(store: Store, row: dict, settings: dict) -> list[Question]:
     if settings["format"] == "json":
         ask = prompts.as_data(ask, settings["fields"])
     found = [question(TEXT, span, ask) for span in moments.windows(length, settings["window_seconds"])]
-    for name, prompt in (settings["also"] or {}).items():
-        ask = prompts.wording(prompt, kind)
-        # The frames are read once for all that is asked about the whole clip.
-        same = found[0].request if len(found) == 1 else None
-        about_it = Question("", same._replace(ask=ask), whole) if same else question("", whole, ask)
-        found.append(about_it._replace(column=f"text_{name}"))
+    if not settings["also"]:
+        return found
+    # Of a clip in one window, the frames are read once for all that is asked.
+    about_all = found[0] if len(found) == 1 else question("", whole, "")
+    for name, prompt in settings["also"].items():
+        request = about_all.request._replace(ask=prompts.wording(prompt, kind))
+        found.append(Question(f"text_{name}", request, whole))
     return found
 
 
@@ -84,9 +85,8 @@ def understood(question: Question, took: tuple[Caption, ...], settings: dict) ->
     elif said.finish != "refused" and settings["format"] == "json" and question.column == TEXT:
         data = answers.data_in(said.text)
         if why := _not_as_asked(data, settings["fields"]):
-            said = said if said.finish == "length" else said._replace(finish="not data")
-            reason = problem(said, settings["checks"]) if said.finish == "length" else ""
-            return Answer(said._replace(text=f"{why}: {said.text}"), reason or NOT_DATA, {}, took)
+            reason = CUT_OFF if said.finish == "length" else NOT_DATA
+            return Answer(said._replace(text=f"{why}: {said.text}"), reason, {}, took)
         fields = {f"text_{name}": _shown(value) for name, value in data.items() if name != TEXT}
         said = said._replace(text=data[TEXT])
     caption = answers.heard(said)

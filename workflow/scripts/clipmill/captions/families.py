@@ -33,7 +33,9 @@ class ModelUnusable(OSError):
     """A model that cannot caption; the message names its key, the reason, and families that can."""
 
     def __init__(self, key: str, model: str, why: str):
-        super().__init__(f"`{key}`: {model} cannot caption: {why}. Families that can: {WORK}. See docs/captions.md")
+        super().__init__(
+            f"`{key}`: {model} cannot caption: {why}. Families that can: {WORK}. docs/captions.md says more"
+        )
 
 
 def check(folder: Path, key: str, model: str) -> None:

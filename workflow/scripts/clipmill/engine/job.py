@@ -33,7 +33,7 @@ def main(kind: type[Step], description: str) -> None:
     for number in STOP:
         signal.signal(number, _terminate)
     ranks = Ranks(kind.ranks_of_a_copy(settings))
-    step = kind(settings, args.results, args.videos, args.store, _device(ranks))
+    step = kind(settings, args.results, args.videos, args.store, ranks.device())
     try:
         job = Job(step, args, ranks)
     except vouch.Damaged as error:
@@ -106,21 +106,12 @@ def _terminate(number: int, _) -> None:
     raise Terminated(number)
 
 
-def _device(ranks: Ranks) -> str:
-    """This rank's GPU where the job was given any, otherwise a CPU. Does not import torch where there can be no GPU."""
-    if not os.path.exists("/dev/nvidiactl") or os.environ.get("CUDA_VISIBLE_DEVICES") == "":
-        return "cpu"
-    import torch
-
-    return f"cuda:{ranks.local}" if torch.cuda.is_available() else "cpu"
-
-
 class Job:
     """One shard of one step in one process."""
 
     def __init__(self, step: Step, args: argparse.Namespace, ranks: Ranks):
         self.step, self.args, self.ranks = step, args, ranks
-        step.log = accounts.place(args.results, *self.place()).with_suffix(".log")
+        step.log = accounts.place(args.results, args.out).with_suffix(".log")
         self.name = f"{step.name} {args.table.stem}"
         self.memo = Memo(args.memo, (*step.columns, *step.remembers))
         self.rows = list(tables.read(args.table))
@@ -222,15 +213,11 @@ class Job:
         except Reject as error:
             return reject(error.reason, error.detail)
 
-    def place(self) -> tuple[str, str]:
-        """(`<phase>.<rule>`, shard) of this job."""
-        return self.args.out.parent.parent.name, self.args.out.stem
-
     def account(self, items: int, missing: int, rejected: int, more: dict) -> None:
         """Report what was done, to the log and to the file that is summed after the run."""
         seconds = time.monotonic() - self.began
         counts = {"items": items, "computed": missing, "remembered": items - missing, "rejects": rejected} | more
-        accounts.write(self.args.results, *self.place(), counts, seconds, self.ranks.size)
+        accounts.write(self.args.results, self.args.out, counts, seconds, self.ranks.size)
         print(
             f"{self.name}: {items} items, {missing} computed, {items - missing} remembered, "
             f"{rejected} rejects, {seconds:.1f} s",
