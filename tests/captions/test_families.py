@@ -141,7 +141,7 @@ def test_a_family_says_the_same_alone_and_in_a_batch_and_sees_the_pictures(tmp_p
     together = model.caption(prepared)
     assert together == [model.caption([inputs])[0] for inputs in prepared]
     assert together[::-1] == model.caption(prepared[::-1])
-    assert all(padding_matters(model, item) < 1e-3 for item in items)
+    assert all(padding_matters(model, item) < 1e-3 for item in items), "padding must make none"
     texts = {caption.text for caption in together}
     assert len(texts) > 1, "pictures must make a difference"
     with capsys.disabled():
@@ -152,4 +152,4 @@ def test_a_family_says_the_same_alone_and_in_a_batch_and_sees_the_pictures(tmp_p
 @pytest.mark.slow
 def test_families_that_are_refused_are_none_of_those_that_work():
     assert not set(families.OWN_PROMPTS) & set(FAMILIES)
-    assert len(tiny_families.FAMILIES) >= 19
+    assert len(tiny_families.FAMILIES) == 26

@@ -400,7 +400,10 @@ def gemma3(tokenizer, ids, template):
     processor = tf.Gemma3Processor(
         tf.Gemma3ImageProcessor(size={"height": 56, "width": 56}), tokenizer, image_seq_length=4, chat_template=template
     )
-    return tf.Gemma3ForConditionalGeneration(config), processor
+    model = tf.Gemma3ForConditionalGeneration(config)
+    # It begins at 0, which would hide all pictures.
+    model.model.multi_modal_projector.mm_input_projection_weight.data.normal_(0, 0.2)
+    return model, processor
 
 
 LLAMA4 = ("<|image_start|>", "<|image_end|>", "<|patch|>", "<|tile_x_separator|>", "<|tile_y_separator|>")
@@ -475,3 +478,49 @@ def video_llama_3(tokenizer, ids, template):
         tf.VideoLlama3VideoProcessor(size=bounds | {"longest_edge": 56 * 56 * 16}), chat_template=template,
     )  # fmt: skip
     return tf.VideoLlama3ForConditionalGeneration(config), processor
+
+
+MEDIA = "<|media_begin|>", "<|media_content|>", "<|media_end|>"
+
+
+@family("<|media_begin|>image<|media_content|><|media_pad|><|media_end|>", "<|kimi_k25_video_placeholder|>", MEDIA)
+def kimi_k25(tokenizer, ids, template):
+    text = tf.DeepseekV3Config(
+        **tiny._language(tokenizer, num_key_value_heads=4), moe_intermediate_size=32, n_routed_experts=4,
+        n_group=1, topk_group=1, num_experts_per_tok=2, n_shared_experts=1, q_lora_rank=16, kv_lora_rank=16,
+        qk_nope_head_dim=16, qk_rope_head_dim=8, v_head_dim=16, first_k_dense_replace=1,
+    )  # fmt: skip
+    config = tf.Kimi_K25Config(
+        vision_config=TOWER | {"pos_emb_height": 8, "pos_emb_width": 8, "patch_size": 14}, text_config=text,
+        projection_hidden_size=32,
+        image_token_id=ids["<|media_pad|>"], video_token_id=ids["<|kimi_k25_video_placeholder|>"],
+        vision_start_token_id=ids["<|media_begin|>"], vision_end_token_id=ids["<|media_end|>"],
+        tie_word_embeddings=False,
+    )  # fmt: skip
+    size = {"size": {"max_height": 4, "max_width": 4}, "max_patches": 16}
+    processor = tf.Kimi_K25Processor(
+        tf.Kimi_K25ImageProcessor(**size), tokenizer, tf.Kimi_K25VideoProcessor(**size), chat_template=template
+    )
+    return tf.Kimi_K25ForConditionalGeneration(config), processor
+
+
+@family("<image>", "<|video|>", ("<boi>", "<eoi>", "<boa>", "<eoa>", "<audio>"))
+def gemma4(tokenizer, ids, template):
+    names = {"boi_token": "<boi>", "eoi_token": "<eoi>", "image_token": "<image>", "audio_token": "<audio>"}
+    tokenizer = named(tokenizer, **names, boa_token="<boa>", eoa_token="<eoa>")
+    text = tiny._language(
+        tokenizer, head_dim=16, global_head_dim=16, sliding_window=64, vocab_size_per_layer_input=len(tokenizer),
+        hidden_size_per_layer_input=0, layer_types=["sliding_attention", "full_attention"], tie_word_embeddings=False,
+    )  # fmt: skip
+    vision = TOWER | {"num_key_value_heads": 2, "head_dim": 16, "patch_size": 8, "pooling_kernel_size": 2}
+    config = tf.Gemma4Config(
+        text_config=text, vision_config=vision | {"position_embedding_size": 64}, audio_config=None,
+        boi_token_id=ids["<boi>"], eoi_token_id=ids["<eoi>"], image_token_id=ids["<image>"],
+        video_token_id=ids["<|video|>"], audio_token_id=ids["<audio>"], tie_word_embeddings=False,
+    )  # fmt: skip
+    small = {"patch_size": 8, "pooling_kernel_size": 2, "max_soft_tokens": 70}
+    processor = tf.Gemma4Processor(
+        tf.Gemma4AudioFeatureExtractor(), tf.Gemma4ImageProcessor(**small), tokenizer,
+        tf.Gemma4VideoProcessor(**small), chat_template=template, image_seq_length=70,
+    )  # fmt: skip
+    return tf.Gemma4ForConditionalGeneration(config), processor

@@ -6,7 +6,7 @@ from pathlib import Path
 WORK = (
     "Qwen2-VL, Qwen2.5-VL, Qwen3-VL, Qwen3.5, InternVL (-hf), LLaVA 1.5, LLaVA-NeXT, LLaVA-NeXT-Video, "
     "LLaVA-OneVision, GLM-4.1V, GLM-4.6V, SmolVLM, Idefics3, Gemma 3, Gemma 4, Pixtral, Mistral 3, Llama 3.2 Vision, "
-    "Llama 4, Ovis2, LFM2-VL, VideoLLaMA3, Video-LLaVA, PerceptionLM"
+    "Llama 4, Ovis2, LFM2-VL, VideoLLaMA3, Video-LLaVA, PerceptionLM, Kimi-K2.5"
 )
 """Families that answer in a chat; `make families` tries a tiny model of each."""
 
