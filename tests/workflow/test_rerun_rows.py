@@ -24,7 +24,7 @@ ALWAYS = {"summarize"}
 SOME = ["fmin", "score.flow.seconds", "select.aes.min", "clean.prefix", "match.batch", "cut.crf", "shards.max"]
 ELSEWHERE = {"results", "videos", "score.ocr.model"}
 """Another folder of results or videos is another run (tests/workflow/test_reruns.py); there is one text detector."""
-TOGETHER = {f"caption.{key}" for key in ("also", "window_seconds", "format", "fields", "server.url")}
+TOGETHER = {f"caption.{key}" for key in ("engine", "also", "window_seconds", "format", "fields", "server.url")}
 """Keys that are a mistake without others, such as a model that can be asked."""
 
 

@@ -144,13 +144,13 @@ use rule caption_clips as caption_more with:
         command=lambda wildcards: pipeline.params(f"captions.caption_clips.{wildcards.captioner}")["command"],
 
 
-if pipeline.on_servers():
+if captioning.on_servers(config):
 
     ruleorder: caption_more_by_server > caption_more
 
     use rule caption_more as caption_more_by_server with:
         output:
-            pipeline.of_captioner("caption_clips", *pipeline.on_servers()),
+            pipeline.of_captioner("caption_clips", *captioning.on_servers(config)),
 
 
 # scripts/clean_captions.py: the same, cleaned

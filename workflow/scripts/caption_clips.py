@@ -15,16 +15,22 @@ from clipmill.captions.caption import Request
 from clipmill.captions.prompts import TEXT, WINDOWS
 from clipmill.captions.server_captioner import ServerCaptioner
 from clipmill.captions.transformers_captioner import TransformersCaptioner
+from clipmill.captions.vllm_captioner import VllmCaptioner
 from clipmill.engine.job import main
 from clipmill.engine.rejects import Reject
 from clipmill.videos.frames import FrameStep
 
-CAPTIONERS = {"attributes": AttributesCaptioner, "server": ServerCaptioner, "*": TransformersCaptioner}
-"""The captioner of each `caption.model`, `server` standing for any with `caption.server.url`; `*`: any other."""
+CAPTIONERS = {
+    "attributes": AttributesCaptioner,
+    "server": ServerCaptioner,
+    "vllm": VllmCaptioner,
+    "*": TransformersCaptioner,
+}
+"""The captioner of each `caption.model`, or of each `caption.engine` whose name stands here; `*`: any other model."""
 
 
 class CaptionClips(FrameStep):
-    """`text` by the embedded stand-in, a model loaded by transformers, or an OpenAI-compatible server."""
+    """`text` by the embedded stand-in, a model that transformers or vLLM loads, or an OpenAI-compatible server."""
 
     remembers = (ORIGIN,)
     depends_on = ("start_frame", "end_frame", "start", "end", "num_frames")
@@ -44,8 +50,17 @@ class CaptionClips(FrameStep):
         given = bool(row.get(TEXT)) and not self.settings.get("always")
         return {name: row[TEXT] if name == TEXT else "" for name in self.columns} if given else None
 
+    @staticmethod
+    def ranks_of_a_copy(settings):
+        return 1 if settings["captioner"] == "vllm" else int(settings["tp_size"])
+
     def load(self):
-        self.captioner = self.kind(self.settings, self.device)
+        self.captioner = self.kind(self.settings | {"log": str(self.log)}, self.device)
+
+    def close(self):
+        captioner = getattr(self, "captioner", None)
+        if hasattr(captioner, "close"):
+            captioner.close()
 
     def batches(self, rows):
         groups: dict[tuple, list[dict]] = {}

@@ -10,6 +10,7 @@ from clipmill.captions.caption import Caption, Request
 from clipmill.captions.patience import Patience
 from clipmill.captions.prompts import AGAIN, schema
 from clipmill.captions.secret import Secret
+from clipmill.captions.spread import Spread
 from clipmill.engine.shown import shown
 
 ECHOES = 3
@@ -29,7 +30,8 @@ class ServerCaptioner:
     by many threads. `patience` says what is tried again. What still fails is the server's fault and raises ServerError.
     An answer 400, 413 or 422 is the item's fault once the server has captioned something, and before that the set-up's.
 
-    `settings` is the `caption` block. What the server says is passed on without the key.
+    `settings` is the `caption` block; `server.urls` are there where several servers hold the model. What the server
+    says is passed on without the key.
     """
 
     uses = ()
@@ -51,13 +53,15 @@ class ServerCaptioner:
             name = self.server["api_key_env"]
             raise self._fault(f"the key in ${name} holds characters that no key has, such as a blank or a new line")
         self.patience = Patience(self.server)
-        self.client = OpenAI(
+        client = OpenAI(
             base_url=self.server["url"],
             # A self-hosted server needs no key, but the client asks for one.
             api_key=self.secret.text or "none",
             timeout=self.server["timeout"],
             max_retries=0,
         )
+        urls = self.server.get("urls", [self.server["url"]])
+        self.clients = Spread([client.with_options(base_url=url) for url in urls])
 
     def prepare(self, request: Request, again: bool = False) -> list[dict]:
         """The messages of one item."""
@@ -105,9 +109,8 @@ class ServerCaptioner:
             limit_key = self.limit_key
             options[limit_key] = self.settings["max_tokens"] * (2 if again else 1)
             try:
-                return self.client.chat.completions.create(
-                    model=self.server["model"], messages=messages, **options
-                )  # fmt: skip
+                with self.clients.client() as client:
+                    return client.chat.completions.create(model=self.server["model"], messages=messages, **options)
             except openai.BadRequestError as error:
                 if "max_completion_tokens" not in str(error) or limit_key != "max_tokens":
                     raise

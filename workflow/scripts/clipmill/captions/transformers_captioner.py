@@ -59,9 +59,7 @@ class TransformersCaptioner:
         self.generator = TextGenerator(
             model, self.chat.processor.tokenizer, int(settings["batch"]), device, settings["sampling"]
         )
-        commit = folder / ".commit"
-        revision = commit.read_text() if commit.is_file() else settings["revision"]
-        self.model_name = f"{settings['model']}@{revision}"
+        self.model_name = weights.named(folder, settings)
         self._say_what_is_set_aside()
         self._try_out()
 

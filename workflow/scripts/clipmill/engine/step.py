@@ -28,6 +28,7 @@ class Step:
     def __init__(self, settings: dict, results: Path, videos: Path, store: Path, device: str = "cpu"):
         self.settings, self.results, self.videos, self.device = settings, results, videos, device
         self.store_folder = store
+        self.log = results / "logs" / f"{self.name}.log"
         self.batch = int(settings.get("batch", 1))
 
     @property
@@ -43,8 +44,17 @@ class Step:
         """The new columns of a row for which there is nothing to compute; None where there is."""
         return None
 
+    @staticmethod
+    def ranks_of_a_copy(settings: dict) -> int:
+        """The ranks that hold one copy of the model together, and so share each batch."""
+        return int(settings.get("tp_size", 1))
+
     def load(self) -> None:
         """Build the model. Called once per process, and only when something is missing."""
+
+    def close(self) -> None:
+        """End what `load` started outside this process. Called however the job ends, perhaps twice, or before `load`;
+        a `kill -9` leaves no time for it."""
 
     def prepare(self, row: dict) -> object:
         """Read and preprocess one item, in a worker thread. Raises Reject where the item is at fault."""

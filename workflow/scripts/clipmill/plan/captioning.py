@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from clipmill.captions.prompts import columns, read, wording
+from clipmill.plan import engines
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 COLUMN = re.compile(r"[A-Za-z0-9_]+")
@@ -15,6 +16,11 @@ TAKEN = {"text", "windows"}
 def captioners(config: dict) -> dict[str, dict]:
     """The blocks of all captioners by their dotted names."""
     return {"caption": config["caption"]} | {f"captioners.{name}": it for name, it in config["captioners"].items()}
+
+
+def on_servers(config: dict) -> list[str]:
+    """The names of the other captioners whose model runs elsewhere."""
+    return [name for name, block in config["captioners"].items() if engines.engine(block) == "server"]
 
 
 def mistakes(config: dict) -> Iterator[str]:
@@ -50,6 +56,7 @@ def _of_block(caption: dict, name: str) -> Iterator[str]:
         for word in caption[key]:
             if not NAME.fullmatch(word) or (word in TAKEN and (key, word) != ("fields", "text")):
                 yield f"{key}: {word!r} is wrong; a name is of small letters, digits and _, and not 'windows'"
+    yield from engines.mistakes(caption, name)
     yield from (f"also: {word!r} is also one of {name}.fields" for word in fields if word in caption["also"])
     if caption["format"] == "json":
         yield from _of_data(caption, name)

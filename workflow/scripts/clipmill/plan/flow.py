@@ -5,7 +5,7 @@ A rule's full name is `<phase>.<rule>`, as in the names of its folders: `clips.s
 
 from dataclasses import dataclass, field, replace
 
-from clipmill.plan import texts
+from clipmill.plan import engines, texts
 
 PHASES = ("videos", "clips", "captions")
 AFTER_CAPTIONS = ("match",)
@@ -31,6 +31,8 @@ class Rule:
     enabled: bool = True
     remembers: bool = True
     """Whether it is a step with a memo."""
+    together: bool = False
+    """Whether a job of it is one process with all its GPUs, in place of a rank for each."""
 
 
 def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
@@ -107,10 +109,12 @@ def without_switch(block: dict) -> dict:
 def captioner(name: str, config: dict, block: dict, frames: dict) -> Rule:
     """The rule of a captioner by the name of its block. Another one than `caption` also captions clips whose caption
     is given."""
-    model = "server" if config["server"]["url"] else config["model"]
-    settings = without_switch(block) | frames | {"captioner": model}
+    engine = engines.engine(config)
+    model = config["model"] if engine == "transformers" else engine
+    settings = without_switch(block) | frames | {"engine": engine, "captioner": model}
     always = {} if name == "caption" else {"always": True}
-    return Rule(settings, always, block=name, model=model, enabled=config["enabled"])
+    together = engine == "vllm"
+    return Rule(settings, always, block=name, model=model, enabled=config["enabled"], together=together)
 
 
 def in_turn(rules: dict[str, Rule]) -> dict[str, Rule]:
