@@ -109,7 +109,7 @@ def test_a_model_that_cannot_be_asked_is_refused_with_key_reason_and_families_th
 
 def fetch(tmp_path, folder):
     settings = {"caption": {"model": str(folder), "revision": "main", "server": {"url": None}}}
-    command = [sys.executable, SCRIPTS / "fetch_models.py", "--models", tmp_path / "models"]
+    command = [sys.executable, SCRIPTS / "fetch_model.py", "--models", tmp_path / "models"]
     command += ["--settings", json.dumps(settings), "--out", tmp_path / "models.json"]
     return subprocess.run(command, capture_output=True, text=True)
 

@@ -139,7 +139,9 @@ def test_a_mixed_corpus_computes_few_rows_that_nobody_asked_for():
             clip = {"start": "0", "end": f"{rng.uniform(1, 30):.3f}", "num_frames": "90", "id": str(len(rows))}
             rows.append(clip | {"height": str(height), "width": str(width)})
     for batch in (8, 16, 32):
-        step = CaptionClips(complete({"model": "a model", "batch": batch, "frames": [0.5]}), *"abc", "cuda:0")
+        step = CaptionClips(
+            complete({"model": "a model", "batch": batch, "frames": [0.5]}), *map(Path, "abc"), "cuda:0"
+        )
         batches = step.batches(rows)
         assert sorted(row["id"] for each in batches for row in each) == sorted(row["id"] for row in rows)
         computed = 0

@@ -188,6 +188,13 @@ def test_all_mistakes_are_named_at_once_one_per_line():
         ({"captioners": {"a b": {}}}, "captioners.a b"),
         ({"captioners": {"b": {"server": {"url": "http://localhost:8000/v1"}}}}, "captioners.b.server.model"),
         ({"captioners": {"b": {"server": {"api_key_env": "secret"}}}}, "captioners.b.server.api_key_env"),
+        ({"captioners": {"b": {"server": {"extra_body": {"api_key": "x"}}}}}, "captioners.b.server.extra_body"),
+        ({"captioners": {"b": {"engine": "server"}}}, "captioners.b.server.url"),
+        ({"captioners": {"b": {"prompt": "vidio"}}}, "captioners.b.prompt"),
+        ({"captioners": {"b": {"prompt": "missing.txt"}}}, "captioners.b.prompt"),
+        ({"captioners": {"b": {"fields": {"text": {"type": "string"}}}}}, "captioners.b.fields"),
+        ({"captioners": {"windows": {}}}, "captioners.windows"),
+        ({"caption": {"also": {"b": "video-short"}}, "captioners": {"b": {}}}, "captioners"),
     ],
 )
 def test_keys_that_contradict_each_other_are_mistakes(given, key):
