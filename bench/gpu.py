@@ -240,7 +240,8 @@ def caption(folder: Path, small: bool) -> tuple:
     from caption_clips import CaptionClips
     from clipmill.plan import config
 
-    settings = config.check({}, ROOT / "workflow" / "schemas" / "config.schema.yaml")["caption"]
+    given = config.check({}, ROOT / "workflow" / "schemas" / "config.schema.yaml")
+    settings = given["caption"] | {"frames_from": given["frames"]}
     settings |= {"model": str(llava(folder / "llava-7b", small)), "max_tokens": 8 if small else 64, "batch": 16}
     settings["captioner"] = settings["model"]
     settings["checks"] = {"language": None, "loop": False, "cut_off": False, "refusal": False}

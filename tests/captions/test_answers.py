@@ -97,7 +97,11 @@ def test_of_what_is_said_the_caption_is_left(said):
 
 @pytest.mark.parametrize("said", REJECTS, ids=name)
 def test_where_there_is_no_caption_the_reason_is_named(said):
-    assert problem(Caption(caption_in(said), "length"), CHECKS) == REJECTS[said]
+    assert problem(Caption(caption_in(said), "stop"), CHECKS) == REJECTS[said]
+
+
+def test_an_answer_that_ends_before_its_caption_begins_is_cut_off():
+    assert problem(Caption("", "length"), CHECKS) == "caption is cut off at the token limit"
 
 
 @pytest.mark.parametrize(
@@ -132,8 +136,8 @@ def test_no_answer_takes_long_or_fails(part):
 
 
 def test_a_servers_answers_become_captions_or_rejects(store, scripted):
-    said = [f"<think>So.</think> {SENTENCE}", "!" * 300, f"Sure! Here is a caption:\n{SENTENCE}", SENTENCE, SENTENCE]
-    scripted.answers = [(200, completion(text)) for text in [*said, "!" * 300]]
+    said = [f"<think>So.</think> {SENTENCE}", *["!" * 300] * 2, f"Sure! Here is a caption:\n{SENTENCE}"]
+    scripted.answers = [(200, completion(text)) for text in said]
     found = outcomes(store, server={**SERVER, "url": scripted.url, "concurrency": 1}, checks=CHECKS)
     assert isinstance(found[1], Reject)
     assert found[1].reason == "caption has no words"
@@ -153,4 +157,4 @@ def test_the_refiner_does_not_write_its_thoughts(monkeypatch):
 
     refiner.generator = Thinking()
     monkeypatch.setattr(refiner, "_inputs", lambda text: {})
-    assert refiner.rewrite(["a man walks his brown dog through the park while it rains"]) == [SENTENCE]
+    assert refiner.rewrite(["a man walks his brown dog through the park while it rains"], [{}]) == [SENTENCE]

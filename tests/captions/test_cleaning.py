@@ -86,7 +86,9 @@ def test_clean_text_stays_as_it_is(text):
 
 
 def prepared(text, tmp_path, **switches):
-    return CleanCaptions({**SETTINGS, **switches}, tmp_path, tmp_path, tmp_path).prepare({"id": "a", "text": text})
+    step = CleanCaptions({**SETTINGS, **switches}, tmp_path, tmp_path, tmp_path)
+    step.load()
+    return step.prepare({"id": "a", "text": text})[0]
 
 
 def test_a_caption_with_nothing_left_is_a_reject_with_what_was_said(tmp_path):

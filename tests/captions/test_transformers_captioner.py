@@ -2,13 +2,20 @@
 
 import json
 import os
+import random
+import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import torch
-from captioning import SENTENCE, SERVER, SETTINGS, outcomes, requests, said
+from caption_clips import CaptionClips
+from captioning import SENTENCE, SERVER, SETTINGS, complete, outcomes, pictures_of, requests, said
+from clipmill.captions import pictures
+from clipmill.captions.generation import rows_for
+from clipmill.captions.sampling import GREEDY
 from clipmill.captions.transformers_captioner import TransformersCaptioner
 
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
@@ -39,9 +46,9 @@ def _caption(model, prepared, group):
 
 def test_frames_go_in_as_a_video_where_the_processor_takes_one(folders):
     video = requests()[1]
-    assert "pixel_values_videos" in captioner(folders["qwen25vl"]).prepare(video)
-    as_images = captioner(folders["llava_next"]).prepare(video)
-    assert as_images["pixel_values"].shape[0] == len(video.frames)
+    assert "pixel_values_videos" in captioner(folders["qwen25vl"]).prepare(video).inputs
+    as_images = captioner(folders["llava_next"]).prepare(video).inputs
+    assert as_images["pixel_values"].shape[0] == len(video.shots)
 
 
 def test_a_second_attempt_asks_differently_and_may_be_longer(folders):
@@ -51,6 +58,97 @@ def test_a_second_attempt_asks_differently_and_may_be_longer(folders):
     second = model.caption([model.prepare(item, again=True)], again=True)[0]
     assert first.finish == second.finish == "length"
     assert second.text != first.text
+
+
+def folder_with(folder, target, **generation):
+    """A copy of a model's folder that says this about generation."""
+    shutil.copytree(folder, target)
+    file = target / "generation_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | generation))
+    return target
+
+
+def test_what_a_folder_says_about_generation_is_set_aside_and_said(folders, tmp_path, capsys):
+    folder = folder_with(folders["llava_next"], tmp_path / "m", repetition_penalty=1.5, do_sample=True, top_k=3)
+    items = requests(4)
+    plain, other = captioner(folders["llava_next"]), captioner(folder)
+    assert "repetition_penalty: 1.5" in capsys.readouterr().err
+    asked_for = captioner(folders["llava_next"], sampling={**GREEDY, "repetition_penalty": 1.5})
+    texts = [[said.text for said in m.caption([m.prepare(item) for item in items])] for m in (plain, other, asked_for)]
+    assert texts[0] == texts[1] != texts[2]
+
+
+@pytest.mark.parametrize("name", ["llava_next", "qwen25vl"])
+def test_what_is_drawn_for_a_clip_depends_on_its_seed_and_not_on_its_batch(folders, name):
+    drawn = {"temperature": 1.0, "top_p": 0.9, "top_k": 50, "presence_penalty": 0.5, "min_tokens": 4}
+    items = requests(6)
+
+    def texts(seed, groups):
+        model = captioner(folders[name], sampling={**GREEDY, **drawn, "seed": seed})
+        prepared = [model.prepare(item) for item in items]
+        return {n: c.text for group in groups for n, c in _caption(model, prepared, group)}
+
+    together, alone = texts(1, [range(6)]), texts(1, [[n] for n in (5, 3, 1, 4, 2, 0)])
+    assert together == alone
+    assert together != texts(2, [range(6)])
+
+
+def test_tokens_model_and_end_are_told_with_each_caption(folders):
+    model = captioner(folders["qwen25vl"])
+    item = requests(1)[0]
+    said = model.caption([model.prepare(item)])[0]
+    assert said.prompt_tokens == model.chat.tensors(item)["input_ids"].shape[1]
+    assert said.output_tokens == SETTINGS["max_tokens"]
+    assert said.finish == "length"
+    assert said.model == f"{folders['qwen25vl']}@main"
+
+
+def test_a_system_turn_and_arguments_reach_the_chat_template(folders):
+    model = captioner(folders["llava_next"], system="You are terse.", chat_template_kwargs={"mood": "calm"})
+    processor = model.chat.processor
+    processor.chat_template = "{{ mood }} " + processor.chat_template
+    shown = processor.tokenizer.decode(model.chat.tensors(requests(1)[0])["input_ids"][0])
+    assert "calm" in shown
+    assert shown.index("system: You are terse.") < shown.index("user:")
+    processor.chat_template = "{% if messages[0].role == 'system' %}{{ raise_exception('no') }}{% endif %}" + (
+        processor.chat_template
+    )
+    shown = processor.tokenizer.decode(model.chat.tensors(requests(1)[0])["input_ids"][0])
+    assert shown.index("user:") < shown.index("You are terse.") < shown.index("Describe this picture")
+
+
+def test_a_frame_has_at_most_max_pixels(folders):
+    item = requests(1)[0]
+    height, width = item.shots[0].image.shape[:2]
+    few, all_of_them = captioner(folders["qwen25vl"], max_pixels=2000), captioner(folders["qwen25vl"])
+    assert few.prepare(item).inputs["image_grid_thw"].prod() < all_of_them.prepare(item).inputs["image_grid_thw"].prod()
+    small = pictures.image(item.shots[0], 2000)
+    assert small.shape[0] * small.shape[1] <= 2000
+    assert small.shape[1] / small.shape[0] == pytest.approx(width / height, rel=0.05)
+    assert pictures.image(item.shots[0], None).shape == (height, width, 3)
+
+
+def test_a_mixed_corpus_computes_few_rows_that_nobody_asked_for():
+    """The reference's mix: 60 % 16:9, 18 % portrait, the rest 4:3, square and 2.35; 1-12 clips of a video."""
+    rng = random.Random(7)
+    shapes = [(1080, 1920), (1920, 1080), (480, 640), (1080, 1080), (817, 1920)]
+    rows = []
+    while len(rows) < 1000:
+        height, width = rng.choices(shapes, [60, 18, 8, 7, 7])[0]
+        for _ in range(rng.randint(1, 12)):
+            clip = {"start": "0", "end": f"{rng.uniform(1, 30):.3f}", "num_frames": "90", "id": str(len(rows))}
+            rows.append(clip | {"height": str(height), "width": str(width)})
+    for batch in (8, 16, 32):
+        step = CaptionClips(
+            complete({"model": "a model", "batch": batch, "frames": [0.5]}), *map(Path, "abc"), "cuda:0"
+        )
+        batches = step.batches(rows)
+        assert sorted(row["id"] for each in batches for row in each) == sorted(row["id"] for row in rows)
+        computed = 0
+        for each in batches:
+            groups = Counter((row["height"], row["width"]) for row in each)
+            computed += sum(rows_for(count, batch, "cuda:0") for count in groups.values())
+        assert computed / len(rows) <= 1.1
 
 
 def test_memory_that_runs_out_halves_the_batch(folders, monkeypatch, capsys):
@@ -120,7 +218,7 @@ def test_the_step_captions_stored_clips_with_each_captioner(folders, store, scri
     assert len(set(said(learned))) >= 3
     asked = outcomes(store, server={**SERVER, "url": scripted.url})
     assert asked == [{"text": SENTENCE}] * 5
-    pictures = [len(request["messages"][0]["content"]) - 1 for request in scripted.requests]
+    pictures = [len(pictures_of(request)) for request in scripted.requests]
     assert sorted(pictures) == [1, 3, 3, 3, 3]
 
 

@@ -211,22 +211,28 @@ MEMOS = [
     ("videos/frames.py", "and has been removed", "and is removed", set()),
     ("clips/flow.py", "which is not installed", "which is missing here", set()),
     ("captions/server_captioner.py", "the answer is not a chat completion", "no chat completion came back", set()),
-    ("engine/job.py", "seconds = time.monotonic()", "seconds = 0 + time.monotonic()", set()),
+    ("engine/job.py", "time.monotonic() - self.began, len", "time.monotonic() - self.began + 0, len", set()),
     # What the code does: only the results of the model concerned are forgotten.
     ("clips/flow.py", "ptlflow.get_model(", "ptlflow.get_model(name or ", {"flow/unimatch"}),
     ("clips/flow.py", "setFinestScale(2)", "setFinestScale(1)", {"flow/dis"}),
     ("clips/flow.py", "first / 127.5 - 1", "first / 128 - 1", {"flow/raft_small", "flow/raft_large"}),
     ("clips/aesthetics.py", "grey.std() / 64", "grey.std() / 65", {"aesthetic/photometric"}),
     ("clips/embeddings.py", "ToTensor, Normalize", "Normalize, ToTensor", {"aesthetic/ViT-L-14", "match/ViT-L-14"}),
-    ("captions/server_captioner.py", "JPEG_QUALITY = 92", "JPEG_QUALITY = 90", {"caption/server"}),
-    ("captions/tensor_parallel.py", "if size == 1", "if size < 2", {"caption/llava"}),
+    ("captions/server_captioner.py", "PENALTY = 0.5", "PENALTY = 0.6", {"caption/server", "caption/vllm"}),
+    (
+        "captions/pictures.py", "QUALITY = 92", "QUALITY = 90",
+        {"caption/server", "caption/vllm", "caption/llava", "refine/vision"},
+    ),
+    ("captions/refiner.py", "KEPT_SHARE = 0.5", "KEPT_SHARE = 0.6", {"refine/mistral"}),
+    ("captions/tensor_parallel.py", "if size == 1", "if size < 2", {"caption/llava", "refine/vision"}),
     ("videos/detectors.py", "STRIDE, MARGIN = 100, 50", "STRIDE, MARGIN = 100, 25", {"detector/transnetv2"}),
 ]  # fmt: skip
 STEPS = {
     "flow": ("score_flow", ("dis", "raft_small", "raft_large", "unimatch")),
     "aesthetic": ("score_aesthetic", ("photometric", "ViT-L-14")),
     "match": ("score_match", ("attributes", "ViT-L-14")),
-    "caption": ("caption_clips", ("attributes", "server", "llava")),
+    "caption": ("caption_clips", ("attributes", "server", "vllm", "llava")),
+    "refine": ("clean_captions", ("none", "vision", "mistral")),
     "detector": ("scan_videos", ("adaptive", "content", "transnetv2")),
 }
 

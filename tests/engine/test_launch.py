@@ -17,7 +17,7 @@ from pathlib import Path
 
 where, *arguments = sys.argv[1:]
 names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "OMP_NUM_THREADS", "CLIPMILL_THREADS", "HF_HUB_OFFLINE", "MASTER_PORT")
-names += ("CUDA_VISIBLE_DEVICES",)
+names += ("CUDA_VISIBLE_DEVICES", "CLIPMILL_GPUS")
 seen = {name: os.environ.get(name) for name in names} | {"argv": arguments}
 rank = os.environ.get("RANK", "0")
 """
@@ -105,6 +105,15 @@ def test_each_gpu_gets_a_rank_and_jobs_on_one_node_do_not_collide(start, tmp_pat
     assert a[0]["pids"] == a[1]["pids"]
     assert not set(a[0]["pids"]) & set(b[0]["pids"])
     assert a[0]["MASTER_PORT"] != b[0]["MASTER_PORT"]
+
+
+def test_a_job_that_is_one_process_has_all_gpus_and_cpus(start, tmp_path):
+    options = ("--gpus", "2", "--ranks", "3", "--threads", "6", "--together")
+    process = start(WRITE, *options, env={"CUDA_VISIBLE_DEVICES": "0,1"})
+    assert finish(process) == ""
+    (only,) = seen(tmp_path)
+    assert (only["WORLD_SIZE"], only["CLIPMILL_THREADS"], only["CUDA_VISIBLE_DEVICES"]) == (None, "6", "0,1")
+    assert only["CLIPMILL_GPUS"] == "2"
 
 
 def test_each_mig_slice_gets_a_rank_that_sees_it_alone(start, tmp_path):

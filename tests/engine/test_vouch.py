@@ -116,9 +116,8 @@ def test_a_kill_between_a_sum_and_its_file_never_looks_whole(table, tmp_path):
 
 def test_a_damaged_line_of_an_account_is_left_out(tmp_path):
     for shard in ("00000", "00001"):
-        accounts.write(
-            tmp_path, "clips.x", shard, dict.fromkeys(("items", "computed", "remembered", "rejects"), 1), 1, 1
-        )
+        counts = dict.fromkeys(("items", "computed", "remembered", "rejects"), 1)
+        accounts.write(tmp_path, tmp_path / f"work/clips.x/a/{shard}.csv", counts, 1, 1)
     path = tmp_path / "logs" / "clips.x" / "00000.jsonl"
     whole = path.read_bytes()
     for seed in range(50):

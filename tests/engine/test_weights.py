@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "workflow" / "scripts"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 REPOSITORY = {
-    "config.json": b'{"model_type": "tiny"}',
+    "config.json": b'{"model_type": "llava"}',
+    "chat_template.jinja": b"a chat",
     "model.safetensors": b"safe weights" * 100,
     "pytorch_model.bin": b"the same in a format that can carry code",
     "README.md": b"about",

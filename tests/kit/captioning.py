@@ -1,5 +1,6 @@
 """What the tests of captioners share: settings, requests, clips in a store, and a server that answers by a script."""
 
+import base64
 import http.server
 import json
 import threading
@@ -10,7 +11,11 @@ import numpy as np
 import skimage.data
 from caption_clips import CaptionClips
 from clipmill.captions.caption import Request
+from clipmill.captions.prompts import wording
+from clipmill.captions.sampling import GREEDY
+from clipmill.engine.compute import attempt
 from clipmill.videos import frames
+from clipmill.videos.frames import Shot
 
 CHECKS = {"language": "en", "loop": True, "cut_off": True, "refusal": True}
 UNCHECKED = {"language": None, "loop": False, "cut_off": False, "refusal": False}
@@ -20,6 +25,8 @@ SERVER = {
     "concurrency": 4,
     "timeout": 60,
     "retries": 2,
+    "wait": 0,
+    "extra_body": {},
     "api_key_env": "CLIPMILL_TEST_KEY",
 }
 SETTINGS = {
@@ -27,7 +34,18 @@ SETTINGS = {
     "revision": "main",
     "trust_remote_code": False,
     "prompt": "video-short",
+    "system": None,
+    "also": {},
     "frames": [0.1, 0.5, 0.9],
+    "fps": None,
+    "max_frames": 16,
+    "window_seconds": None,
+    "max_pixels": None,
+    "format": "text",
+    "fields": {},
+    "sampling": GREEDY,
+    "chat_template_kwargs": {},
+    "frames_from": {"fps": 2, "source": "store"},
     "max_tokens": 12,
     "dtype": "auto",
     "batch": 4,
@@ -47,7 +65,9 @@ def requests(count=11):
         picture, frames = pictures[number % 3], 1 + number % 4 % 3
         width = 300 if number % 2 else 200
         crops = [picture[top : top + 220, number * 5 : number * 5 + width] for top in range(0, 9 * frames, 9)]
-        items.append(Request([np.ascontiguousarray(crop) for crop in crops], "image" if frames == 1 else "video", 2.0))
+        seen = [Shot(second, None, np.ascontiguousarray(crop)) for second, crop in enumerate(crops)]
+        kind = "image" if frames == 1 else "video"
+        items.append(Request(seen, kind, wording("video-short", kind), 4.0, {"id": f"item {number}"}))
     return items
 
 
@@ -63,6 +83,11 @@ def stored(folder: Path) -> tuple[list[dict], tuple[Path, Path, Path]]:
     return rows, (folder / "results", folder, folder / "frames")
 
 
+def many(count: int) -> list[dict]:
+    """Rows of as many clips of one of the stored videos."""
+    return [_row("v1", start, start + 24) for start in range(count)]
+
+
 def _row(video, start, end):
     count, length = end - start, 0.0 if end - start == 1 else (end - start) / 24
     times = {"start": start / 24, "end": start / 24 + length, "num_frames": count, "flow": "", "ocr": "0"}
@@ -71,10 +96,12 @@ def _row(video, start, end):
 
 
 def outcomes(store, **settings) -> list:
-    """What the step makes of stored clips."""
+    """What the step makes of stored clips, one request at a time."""
     rows, places = store
     step = CaptionClips(complete(settings), *places)
     step.load()
+    if step.in_threads:
+        return [result for row in rows for result in attempt(step, [row], [None])]
     return step.compute(rows, [step.prepare(row) for row in rows])
 
 
@@ -89,12 +116,15 @@ class Script:
 
     def __init__(self):
         self.answers, self.requests, self.keys = [], [], []
-        self.asked, self.hold = threading.Event(), threading.Event()
+        self.asked, self.hold, self.came = threading.Event(), threading.Event(), threading.Condition()
         script = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
-                script.requests.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                with script.came:
+                    script.requests.append(request)
+                    script.came.notify_all()
                 script.keys.append(self.headers["Authorization"])
                 script.asked.set()
                 status, body = script.answers.pop(0) if script.answers else (200, completion(SENTENCE))
@@ -115,16 +145,33 @@ class Script:
         self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
+    def reached(self, count: int) -> bool:
+        """Wait until so many requests have come; False where they do not in two minutes."""
+        with self.came:
+            return self.came.wait_for(lambda: len(self.requests) >= count, timeout=120)
+
     def close(self):
         self.hold.set()
         self.server.shutdown()
         self.server.server_close()
 
 
-def completion(text, finish="stop"):
+def completion(text, finish="stop", **more):
     message = {"role": "assistant", "content": text}
     choice = {"index": 0, "message": message, "finish_reason": finish}
-    return json.dumps({"id": "1", "object": "chat.completion", "created": 1, "model": "tiny", "choices": [choice]})
+    answer = {"id": "1", "object": "chat.completion", "created": 1, "model": "tiny", "choices": [choice]}
+    return json.dumps(answer | more)
+
+
+def asked(request: dict) -> str:
+    """The question of a request that a scripted server got."""
+    return request["messages"][-1]["content"][-1]["text"]
+
+
+def pictures_of(request: dict) -> list[bytes]:
+    """The JPEG bytes of the pictures of a request."""
+    parts = [part for part in request["messages"][-1]["content"] if part["type"] == "image_url"]
+    return [base64.b64decode(part["image_url"]["url"].partition(",")[2]) for part in parts]
 
 
 def said(results: list) -> list[str]:

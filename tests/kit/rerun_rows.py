@@ -17,12 +17,17 @@ SCHEMA_READ = config.load(SCHEMA)
 MANUAL = ROOT / "docs/reruns.md"
 
 
+OBJECTS = {"also": {"short": "video-short"}, "fields": {"text": {"type": "string"}}}
+"""Another value of a key that holds names and values; of any other one, `{a: {b: 1}}`."""
+
+
 def pipeline(**change) -> Pipeline:
     return Pipeline(config.check({"results": "out", **change}, SCHEMA), SCHEMA_READ)
 
 
 CAPTIONERS = config.check({"captioners": {"other": {"model": "attributes"}}}, SCHEMA)["captioners"]
-SPECIAL = {"captioners": CAPTIONERS, "rename": {"id": "key"}, "url": "http://host/v1", "head_sha256": "0" * 64}
+TEXTS = {"prompt": "video-style", "url": "http://host/v1", "head_sha256": "0" * 64}
+SPECIAL = {"captioners": CAPTIONERS, "rename": {"id": "key"}, **TEXTS}
 """Values of keys that have a form of their own."""
 
 
@@ -42,6 +47,7 @@ def values(properties: dict, path=()):
         else:
             kinds = node["type"] if isinstance(node["type"], list) else [node["type"]]
             value = other.get(kinds[0], lambda old: "another")(node["default"])
+            value = OBJECTS.get(name, {"a": {"b": 1}}) if kinds == ["object"] else value
             value = SPECIAL.get(name, value)
             value = max(value, 2 * node["minimum"]) if isinstance(value, int) and node.get("minimum") else value
             yield (*path, name), [0.25] if kinds == ["array"] else value, node.get("speed")

@@ -103,16 +103,20 @@ def llava_next(folder: Path, seed: int = 0) -> Path:
     return _save(folder, transformers.LlavaNextForConditionalGeneration(config), processor)
 
 
-def qwen25vl(folder: Path, seed: int = 0) -> Path:
-    """A Qwen2.5-VL, which takes pictures and videos of any size."""
+def qwen25vl(folder: Path, seed: int = 0, heads: int = 4) -> Path:
+    """A Qwen2.5-VL, which takes pictures and videos of any size. vLLM's kernels for CPUs want two heads at most."""
     torch.manual_seed(seed)
     names = ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
     tokenizer = _tokenizer(QWEN_CHAT, names)
     start, end, image, video = (tokenizer.convert_tokens_to_ids(name) for name in names)
     config = transformers.Qwen2_5_VLConfig(
         text_config={
-            **_language(tokenizer),
-            "rope_parameters": {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 10000.0},
+            **_language(tokenizer, num_attention_heads=heads, num_key_value_heads=heads // 2),
+            "rope_parameters": {
+                "rope_type": "default",
+                "mrope_section": [8 // heads, 12 // heads, 12 // heads],
+                "rope_theta": 10000.0,
+            },
         },
         vision_config={
             "depth": 2,

@@ -16,6 +16,7 @@ from clipmill.plan import config
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 FILES = ["config.yaml", "demo.yaml"]
+RECIPES = sorted(path.name for path in (ROOT / "config" / "recipes").glob("*.yaml"))
 
 
 def read(name):
@@ -72,6 +73,18 @@ def test_other_urls_are_taken(url):
 @pytest.mark.parametrize("name", FILES)
 def test_the_shipped_files_are_right(name):
     config.check(read(name), SCHEMA)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_is_right_alone_and_over_production(name):
+    from snakemake.utils import update_config
+
+    recipe, production = read(f"recipes/{name}"), read("config.yaml")
+    config.check(recipe, SCHEMA)
+    update_config(production, recipe)
+    caption = config.check(production, SCHEMA)["caption"]
+    assert caption["fps"] == 2
+    assert caption["window_seconds"] * caption["fps"] <= caption["max_frames"], "a window loses no frame"
 
 
 @pytest.mark.parametrize("given", [{}, *map(read, FILES)], ids=["nothing", *FILES])
@@ -175,6 +188,13 @@ def test_all_mistakes_are_named_at_once_one_per_line():
         ({"captioners": {"a b": {}}}, "captioners.a b"),
         ({"captioners": {"b": {"server": {"url": "http://localhost:8000/v1"}}}}, "captioners.b.server.model"),
         ({"captioners": {"b": {"server": {"api_key_env": "secret"}}}}, "captioners.b.server.api_key_env"),
+        ({"captioners": {"b": {"server": {"extra_body": {"api_key": "x"}}}}}, "captioners.b.server.extra_body"),
+        ({"captioners": {"b": {"engine": "server"}}}, "captioners.b.server.url"),
+        ({"captioners": {"b": {"prompt": "vidio"}}}, "captioners.b.prompt"),
+        ({"captioners": {"b": {"prompt": "missing.txt"}}}, "captioners.b.prompt"),
+        ({"captioners": {"b": {"fields": {"text": {"type": "string"}}}}}, "captioners.b.fields"),
+        ({"captioners": {"windows": {}}}, "captioners.windows"),
+        ({"caption": {"also": {"b": "video-short"}}, "captioners": {"b": {}}}, "captioners"),
     ],
 )
 def test_keys_that_contradict_each_other_are_mistakes(given, key):
@@ -327,3 +347,43 @@ def test_checking_imports_neither_snakemake_nor_anything_heavy():
     command = [sys.executable, "-c", program, str(SCHEMA)]
     done = subprocess.run(command, cwd=ROOT / "workflow" / "scripts", capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_a_prompt_may_lie_in_a_file(tmp_path):
+    file = tmp_path / "prompt.txt"
+    file.write_text("Describe the clip\nin one sentence.\n")
+    given = {"caption": {"model": "a/b", "prompt": str(file), "system": str(file), "also": {"short": str(file)}}}
+    caption = config.check(given, SCHEMA)["caption"]
+    assert {caption["prompt"], caption["system"], caption["also"]["short"]} == {"Describe the clip\nin one sentence."}
+    assert given["caption"]["also"]["short"] == str(file), "what was given stays as it is"
+    file.write_text("")
+    assert len(mistakes(given)) == 3
+    file.unlink()
+    assert all("prompt.txt" in line and "cannot be read" in line for line in mistakes(given))
+
+
+TEXT = {"text": {"type": "string"}}
+
+
+@pytest.mark.parametrize(
+    ("caption", "part"),
+    [
+        ({"format": "json"}, "caption.fields: with caption.format: json one field must be"),
+        ({"format": "json", "fields": {"text": {"type": "integer"}}}, "caption.fields"),
+        ({"format": "json", "fields": TEXT | {"a": {"type": "number or so"}}}, "no JSON Schema"),
+        ({"format": "json", "fields": TEXT, "window_seconds": 9}, "caption.window_seconds"),
+        ({"format": "json", "fields": TEXT | {"a": {}}, "also": {"a": "video"}}, "also one of caption.fields"),
+        ({"fields": TEXT}, "caption.format: json only"),
+        ({"also": {"Short one": "video"}}, "'Short one' is wrong"),
+        ({"also": {"windows": "video"}}, "'windows' is wrong"),
+        ({"also": {"short": "vidoe-short"}}, "caption.also.short: 'vidoe-short'"),
+        ({"also": {"short": "video"}, "model": "attributes"}, "answers no question"),
+        ({"window_seconds": 9, "model": "attributes"}, "answers no question"),
+        ({"sampling": {"temprature": 1}}, "did you mean 'caption.sampling.temperature'"),
+        ({"server": {"extra_body": {"api_key": "hunter22"}}}, "caption.server.extra_body: api_key"),
+    ],
+)
+def test_keys_of_the_captioner_that_are_wrong_together_are_named(caption, part):
+    said = mistakes({"caption": caption})
+    assert any(part in line for line in said)
+    assert "hunter22" not in "".join(said)

@@ -6,6 +6,7 @@ What runs behind a plan that must be made again is not known before that plan: t
 import pytest
 import yaml
 from clipmill.plan import config
+from clipmill.plan.flow import PHASES
 from clipmill.plan.pipeline import Pipeline
 from mill import Mill, footage
 from rerun_rows import KEYS, SCHEMA, SCHEMA_READ, changed, rerun
@@ -17,13 +18,16 @@ FLOW = [
     ["caption_clips", "clean_captions", "score_match", "select_pairs", "label_camera", "cut_clips", "gather_captions"],
 ]
 """Rules by what must be planned before them."""
-FOLLOWS = {"plan_videos", "plan_clips", "plan_captions", "gather_videos", "gather_clips", "gather_captions"}
+PLANS = {f"plan_{phase}" for phase in PHASES}
+FOLLOWS = {*PLANS, *(f"gather_{phase}" for phase in PHASES), "score_report", "complete_report"}
 """They run where a table that they read is written again."""
-ALWAYS = {"summarize"}
-"""Notes the configuration, whatever has changed in it."""
+ALWAYS = {"summarize", "draw_figures"}
+"""The account notes the configuration, whatever has changed in it, and the figures read the account."""
 SOME = ["fmin", "score.flow.seconds", "select.aes.min", "clean.prefix", "match.batch", "cut.crf", "shards.max"]
 ELSEWHERE = {"results", "videos", "score.ocr.model"}
 """Another folder of results or videos is another run (tests/workflow/test_reruns.py); there is one text detector."""
+TOGETHER = {f"caption.{key}" for key in ("engine", "also", "window_seconds", "format", "fields", "server.url")}
+"""Keys that are a mistake without others, such as a model that can be asked."""
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +49,7 @@ def check(finished: Mill, key: str) -> None:
     assert found <= row | FOLLOWS, "the manual leaves out a rule that runs"
     for rules in FLOW:
         assert row & set(rules) <= found, "the manual names a rule that does not run"
-        if found & {"plan_videos", "plan_clips", "plan_captions"} & set(rules):
+        if found & PLANS & set(rules):
             break
     if not row:
         assert not found
@@ -57,6 +61,6 @@ def test_a_dry_run_does_what_the_manual_says(finished, key):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("key", [key for key in KEYS if key not in ELSEWHERE])
+@pytest.mark.parametrize("key", [key for key in KEYS if key not in ELSEWHERE | TOGETHER])
 def test_a_dry_run_does_what_the_manual_says_for_each_key(finished, key):
     check(finished, key)

@@ -45,6 +45,16 @@ rule caption_clips:
         " {params.command} --table {input.table:q} --models {input.models:q} --out {output:q} > {log:q} 2>&1"
 
 
+if config["caption"]["server"]["url"]:
+
+    # The model is elsewhere: a rule of another name gets none of the GPUs that a profile gives to caption_clips.
+    ruleorder: caption_by_server > caption_clips
+
+    use rule caption_clips as caption_by_server with:
+        output:
+            pipeline.table("captions.caption_clips"),
+
+
 # scripts/clean_captions.py: column text, cleaned
 use rule caption_clips as clean_captions with:
     input:
@@ -121,6 +131,10 @@ use rule label_camera as cut_clips with:
 
 # scripts/caption_clips.py: column text of another captioner, which meta.csv has as text_<name>
 use rule caption_clips as caption_more with:
+    input:
+        plan=ancient("<results>/plan/captions/manifest.csv"),
+        table="<results>/plan/captions/{shard}.csv",
+        models=lambda wildcards: pipeline.lists(f"captions.caption_clips.{wildcards.captioner}"),
     output:
         pipeline.of_captioner("caption_clips"),
     log:
@@ -128,6 +142,15 @@ use rule caption_clips as caption_more with:
     params:
         code=lambda wildcards: pipeline.params(f"captions.caption_clips.{wildcards.captioner}")["code"],
         command=lambda wildcards: pipeline.params(f"captions.caption_clips.{wildcards.captioner}")["command"],
+
+
+if captioning.on_servers(config):
+
+    ruleorder: caption_more_by_server > caption_more
+
+    use rule caption_more as caption_more_by_server with:
+        output:
+            pipeline.of_captioner("caption_clips", *captioning.on_servers(config)),
 
 
 # scripts/clean_captions.py: the same, cleaned
@@ -138,7 +161,7 @@ use rule caption_clips as clean_more with:
             table.format(shard=wildcards.shard)
             for table in pipeline.before(f"captions.clean_captions.{wildcards.captioner}")
         ],
-        models=rules.fetch_models.output,
+        models=pipeline.lists("captions.clean_captions"),
     output:
         pipeline.of_captioner("clean_captions"),
     log:

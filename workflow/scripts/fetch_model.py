@@ -1,7 +1,9 @@
 """Fetch models: bring every model that the configuration names to this machine, and write down what they are.
 
 The only rule that uses the network, and only for what is missing. The list that it writes holds, per configuration
-block, its models with key, source, path, commit (Hugging Face) and the SHA-256 of their files.
+block, its models with key, source, path, commit (Hugging Face) and the SHA-256 of their files; of a captioner also what
+its folder says about how words are chosen, which `caption.sampling` decides instead. A captioner that cannot be asked
+about pictures ends it here, before any node is allocated.
 """
 
 import argparse
@@ -14,6 +16,7 @@ import tempfile
 import urllib.request
 from pathlib import Path
 
+from clipmill.captions import families
 from clipmill.engine import weights
 from clipmill.engine.files import sha256, whole
 
@@ -35,6 +38,8 @@ def main() -> None:
     listed = {}
     for block, settings in json.loads(args.settings).items():
         listed[block] = [record(need, args.models) for need in weights.needed(block, settings)]
+        if block.startswith("caption") or (block == "refine" and settings["frames"]):
+            listed[block] = [captioner(entry) for entry in listed[block]]
     with whole(args.out) as file:
         json.dump(listed, file, indent=2, ensure_ascii=False)
 
@@ -67,6 +72,17 @@ def record(need: weights.Need, folder: Path) -> dict:
     if need.kind == "hub":
         entry |= {"revision": need.revision or "main", "commit": _commit(place)}
     return entry
+
+
+def captioner(entry: dict) -> dict:
+    """A captioner's entry, with what its folder says about generation. Ends with a plain message where the model cannot
+    be asked about pictures."""
+    folder = Path(entry["path"])
+    try:
+        families.check(folder, entry["key"], entry["source"])
+    except families.ModelUnusable as error:
+        raise SystemExit(f"fetch_models: {error}") from error
+    return entry | {"generation_config": families.generation(folder)}
 
 
 def _url(need: weights.Need, scratch: Path) -> Path:

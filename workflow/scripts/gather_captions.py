@@ -10,7 +10,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from clipmill.captions.gathering import with_more
+from clipmill.captions.gathering import Others
 from clipmill.engine import files, rejects, tables
 from clipmill.videos.extras import KEYS
 
@@ -64,19 +64,20 @@ def gather(args: argparse.Namespace, mine: Path) -> None:
     """Write the tables; `mine` holds the rejects of this phase until they are merged with the others."""
     passed = [name for name in tables.columns(args.extras)[len(KEYS) :] if name != "text"]
     selected = [name for name in tables.columns(args.selected) if name not in passed]
-    made, more = tables.columns(args.shards[0]), [f"text_{name}" for name in args.captioners]
+    made, others = tables.columns(args.shards[0]), Others(args.captioners, args.more)
     known = {*selected, *META, *CUT, LAST, *rejects.COLUMNS, *passed}
     added = [name for name in made if name not in known]
     missing = {name for name in (*SWITCHED, LAST) if name not in made} - ({"path"} if args.sources else set())
-    names = [*dict.fromkeys([*selected, "text", "match", *more, *added]), *passed]
+    names = [*dict.fromkeys([*selected, "text", "match", *others.columns, *added]), *passed]
+    after_text = META.index("text") + 1
     scores = [name for name in selected if name not in (*META, *CLIPS, LAST)]
-    of_meta = [*META[: META.index("text") + 1], *more, *META[META.index("text") + 1 :], *scores, *added, *passed, LAST]
+    of_meta = [*META[:after_text], *others.columns, *META[after_text:], *scores, *added, *passed, LAST]
     with files.whole(args.captions) as captions, files.whole(args.meta) as meta, files.whole(mine) as rejected:
         to_captions = tables.writer(captions, [name for name in names if name not in missing])
         to_meta = tables.writer(meta, [name for name in of_meta if name not in missing])
         to_rejects = tables.writer(rejected, [*rejects.TABLE, *passed])
         balanced = tables.balanced(args.selected, tables.concatenate(args.shards))
-        for row in with_more(balanced, args.selected, args.captioners, args.more):
+        for row in others.beside(balanced, args.selected):
             to_captions.writerow(row)
             (to_rejects if rejects.is_reject(row) else to_meta).writerow(of_clip(row, args.sources))
     every = heapq.merge(*map(tables.read, [*args.rejected, mine]), key=lambda row: (row["id"], row["relpath"]))

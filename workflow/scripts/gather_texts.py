@@ -6,7 +6,7 @@ Example: python workflow/scripts/gather_texts.py --selected selected.csv --shard
 import argparse
 from pathlib import Path
 
-from clipmill.captions.gathering import with_more
+from clipmill.captions.gathering import Others, said
 from clipmill.engine import rejects, tables
 
 COLUMNS = ("id", "relpath", "start", "end", "text")
@@ -22,10 +22,10 @@ def main() -> None:
     parser.add_argument("--sources", type=Path, help="not used: a caption has no file")
     parser.add_argument("--out", type=Path, required=True, help="the table to write")
     args = parser.parse_args()
-    others = [f"text_{name}" for name in args.captioners]
+    others = Others(args.captioners, args.more)
+    columns = dict.fromkeys([*COLUMNS, *said(tables.columns(args.shards[0])), *others.columns, *rejects.COLUMNS])
     rows = tables.balanced(args.selected, tables.concatenate(args.shards))
-    rows = with_more(rows, args.selected, args.captioners, args.more)
-    tables.write(args.out, (*COLUMNS, *others, *rejects.COLUMNS), rows)
+    tables.write(args.out, columns, others.beside(rows, args.selected))
 
 
 if __name__ == "__main__":

@@ -2,11 +2,11 @@
 
     exec python workflow/scripts/launch.py --gpus {resources.gpu} --ranks {resources.ranks} --threads {threads} SCRIPT
 
-One rank per GPU; without GPUs, as many ranks as asked for. Each rank gets its own device and its share of the
-CPUs, for the threads that prepare items. SIGTERM, SIGINT and SIGUSR1 (which a cluster may send ahead of a time limit)
-reach every rank as SIGTERM, perhaps twice, and the launcher waits until all of them have left. In a rule `exec` must
-stand before `python`: a shell in between would die of SLURM's SIGTERM at once and end the job before the ranks have
-written what they have.
+One rank per GPU; without GPUs, as many ranks as asked for; with `--together` one process that has all of them. Each
+rank gets its own device and its share of the CPUs, for the threads that prepare items. SIGTERM, SIGINT and SIGUSR1
+(which a cluster may send ahead of a time limit) reach every rank as SIGTERM, perhaps twice, and the launcher waits
+until all of them have left. In a rule `exec` must stand before `python`: a shell in between would die of SLURM's
+SIGTERM at once and end the job before the ranks have written what they have.
 """
 
 import argparse
@@ -29,11 +29,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gpus", type=int, default=0, help="GPUs of the job: one rank per GPU (0: none)")
     parser.add_argument("--ranks", type=int, default=1, help="ranks of a job without GPUs")
+    parser.add_argument("--together", action="store_true", help="one process that has all GPUs and CPUs of the job")
     parser.add_argument("--threads", type=int, default=1, help="CPUs of the job, which the ranks share")
     parser.add_argument("script")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="passed on to the script")
     args = parser.parse_args()
-    ranks = max(1, args.gpus or args.ranks)
+    ranks = 1 if args.together else max(1, args.gpus or args.ranks)
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None and len(visible.split(",")) < args.gpus:
         parser.error(f"the job should have {args.gpus} GPUs, but CUDA_VISIBLE_DEVICES is '{visible}'")

@@ -12,6 +12,8 @@ from clipmill.captions.caption import Caption
 
 LONGEST = 20_000
 """Characters of an answer that are looked through; a longer one is no caption."""
+LEAST_ECHO = 5
+"""Words of a sentence that nobody says by chance."""
 LAYERS = 4
 """Wrappers in each other that are taken off."""
 
@@ -91,8 +93,8 @@ JOINERS = "\u200c\u200d"
 
 
 def heard(said: Caption) -> Caption:
-    """What a model said with the caption alone as its text; a refusal by the server as it is."""
-    return said if said.finish == "refused" else said._replace(text=caption_in(said.text))
+    """What a model said with the caption alone as its text; a refusal by the server, or an echo, as it is."""
+    return said if said.finish in ("refused", "echo") else said._replace(text=caption_in(said.text))
 
 
 def caption_in(said: str) -> str:
@@ -106,6 +108,30 @@ def caption_in(said: str) -> str:
     for _ in range(LAYERS):
         text = _unwrapped(text)
     return " ".join(FORMULA.sub("", text).split())
+
+
+def data_in(said: str) -> dict | None:
+    """The first JSON object in what a model said, after its thoughts; None where there is none that can be read."""
+    text = _told(visible(said))
+    start = text.find("{")
+    if len(text) > LONGEST or start < 0:
+        return None
+    try:
+        found = json.JSONDecoder(strict=False).raw_decode(text[start:])[0]
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def echoes(said: str, asked: str) -> bool:
+    """Whether what a model said holds a sentence of the first paragraph of what it was asked."""
+    heard_words = f" {_words(said)} "
+    sentences = [_words(part) for part in re.split(r"(?<=[.!?:])\s", asked.partition("\n\n")[0])]
+    return any(f" {sentence} " in heard_words for sentence in sentences if sentence.count(" ") >= LEAST_ECHO - 1)
+
+
+def _words(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.lower()))
 
 
 def visible(text: str) -> str:

@@ -27,21 +27,23 @@ class AttributesCaptioner:
     uses = ("flow", "ocr")
     """Columns of a row that it looks at."""
 
-    @staticmethod
-    def least_batch(settings: dict) -> int:
-        """The fewest items that a batch should have."""
-        return 1
+    threads = None
+    """It needs no threads of its own."""
 
     def __init__(self, settings: dict | None = None, device: str = "cpu"):
         """It has no settings and needs no device."""
 
     def prepare(self, request: Request, again: bool = False) -> Caption:
         """The caption of a clip. All the work is done here, as there is no network to run."""
-        return Caption(caption(request.frames, request.row), "stop")
+        return Caption(caption([shot.image for shot in request.shots], request.row), "stop", model="attributes")
 
     def caption(self, prepared: list[Caption], again: bool = False) -> list[Caption]:
         """The captions of items, in their order."""
         return prepared
+
+    def setup(self) -> dict:
+        """What may change single words besides the settings: nothing."""
+        return {}
 
 
 def caption(frames: list[np.ndarray], row: dict) -> str:

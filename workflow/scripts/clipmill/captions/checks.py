@@ -31,6 +31,7 @@ THOUGHT = re.compile(
 """Thinking aloud, where a model marks it by no tag."""
 QUOTED = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d")
 DATA = re.compile(r"[\[{]\s*[\[{\"']|<\?xml|<!doctype|<html", re.IGNORECASE)
+CUT_OFF = "caption is cut off at the token limit"
 WORDS_SHARE = 0.5
 """Share of a caption's characters, blanks left out, that are letters or digits: more than 0.9 in prose."""
 ENGLISH = frozenset(
@@ -53,8 +54,11 @@ def problem(caption: Caption, checks: dict) -> str:
     said = QUOTED.sub("", text.lower().replace("\u2019", "'"))
     if caption.finish == "refused":
         return "the server refused the request"
+    if caption.finish == "echo":
+        return "caption repeats the question"
     if not text:
-        return "caption is empty"
+        # A reasoning model that spends all its tokens on thoughts says nothing.
+        return CUT_OFF if caption.finish == "length" else "caption is empty"
     if OPEN_THOUGHT.search(text) or OTHER_CHANNEL.match(text) or THOUGHT.search(said):
         return "caption is a thought"
     if len(text) > LONGEST:
@@ -70,7 +74,7 @@ def problem(caption: Caption, checks: dict) -> str:
     if checks["language"] == "en" and not is_english(text):
         return "caption is not in English"
     if checks["cut_off"] and caption.finish == "length":
-        return "caption is cut off at the token limit"
+        return CUT_OFF
     return ""
 
 

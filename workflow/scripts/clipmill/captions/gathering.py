@@ -5,15 +5,35 @@ from pathlib import Path
 
 from clipmill.engine import rejects, tables
 
+OWN = "text"
+"""How the names of a captioner's columns begin."""
 
-def with_more(rows: Iterator[dict], selected: Path, captioners: list[str], shards: list[Path]) -> Iterator[dict]:
-    """These rows with what each other captioner says of them as `text_<name>`; "" where it is nothing of use.
 
-    `selected`: the table that the shards were cut from; `shards`: those of one captioner after those of another.
-    """
-    count = len(shards) // max(1, len(captioners))
-    mine = [shards[number * count : (number + 1) * count] for number in range(len(captioners))]
-    streams = [tables.balanced(selected, tables.concatenate(paths)) for paths in mine]
-    for row, *others in zip(rows, *streams, strict=True):
-        said = ["" if rejects.is_reject(other) else other["text"] for other in others]
-        yield {**row, **{f"text_{name}": text for name, text in zip(captioners, said, strict=True)}}
+class Others:
+    """The shards' tables of the other captioners: those of one after those of another."""
+
+    def __init__(self, captioners: list[str], shards: list[Path]):
+        count = len(shards) // max(1, len(captioners))
+        self.tables = [shards[number * count : (number + 1) * count] for number in range(len(captioners))]
+        heads = [tables.columns(paths[0]) for paths in self.tables]
+        self.names = [
+            {column: f"{OWN}_{captioner}{column.removeprefix(OWN)}" for column in said(head)}
+            for captioner, head in zip(captioners, heads, strict=True)
+        ]
+        """For each captioner its columns, and what they are called beside those of `caption`."""
+        self.columns = [name for names in self.names for name in names.values()]
+
+    def beside(self, rows: Iterator[dict], selected: Path) -> Iterator[dict]:
+        """These rows with what each captioner says of them; "" where it is nothing of use. `selected`: the table that
+        the shards were cut from."""
+        streams = [tables.balanced(selected, tables.concatenate(paths)) for paths in self.tables]
+        for row, *others in zip(rows, *streams, strict=True):
+            found = dict(row)
+            for names, other in zip(self.names, others, strict=True):
+                found |= {new: "" if rejects.is_reject(other) else other[name] for name, new in names.items()}
+            yield found
+
+
+def said(columns: list[str]) -> list[str]:
+    """Those columns of a captioner's table that it fills."""
+    return [name for name in columns if name == OWN or name.startswith(f"{OWN}_")]

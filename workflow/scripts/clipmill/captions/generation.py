@@ -2,6 +2,7 @@
 
 import sys
 
+from clipmill.captions import sampling as choice
 from clipmill.captions.caption import Caption
 from clipmill.engine.batches import CPU_ROWS
 
@@ -10,46 +11,70 @@ LENGTH_STEP = 64
 
 
 class TextGenerator:
-    """Greedy generation with a model that is loaded and on its device.
+    """Generation with a model that is loaded and on its device.
 
     Items of one shape run together, their prompts padded on the left to a length of their own (`padded`), in batches of
-    `batch` rows, at least CPU_ROWS: so on a CPU with one thread a text is bit-stable. On a GPU every batch has the
-    full number of rows. A batch that does not fit in memory is halved and tried again.
+    `batch` rows, at least CPU_ROWS: so on a CPU with one thread a text is bit-stable. A batch that is not full gets
+    copies of its last item, up to a power of two on a GPU. A batch that does not fit in memory is halved and tried
+    again.
+
+    `sampling`: the `caption.sampling` block. What the model's folder says about it is set aside, in `set_aside`.
     """
 
-    def __init__(self, model, tokenizer, batch: int, device: str):
+    def __init__(self, model, tokenizer, batch: int, device: str, sampling: dict = choice.GREEDY):
         import torch
 
-        self.model, self.tokenizer, self.device = model, tokenizer, device
-        self.rows = max(CPU_ROWS, batch)
+        self.model, self.tokenizer, self.device, self.sampling = model, tokenizer, device, sampling
+        self.rows = self.full = max(CPU_ROWS, batch)
+        self.set_aside = choice.set_aside(model.generation_config)
         ends = model.generation_config.eos_token_id
         ends = tokenizer.eos_token_id if ends is None else ends
         self.ends = torch.tensor([ends] if isinstance(ends, int) else ends)
         self.pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+        self.step = LENGTH_STEP
 
     def padded(self, inputs: dict) -> dict:
-        """An item's tensors (first dimension 1), those with a token dimension padded to a multiple of LENGTH_STEP."""
+        """An item's tensors (first dimension 1), those that run along the tokens padded to a multiple of LENGTH_STEP.
+
+        A tensor runs along the tokens where its second dimension is the prompt's length, such as the cross-attention
+        mask of Llama 3.2 Vision, which has two more.
+        """
         from torch.nn.functional import pad
 
-        shape = inputs["input_ids"].shape
-        more = -shape[1] % LENGTH_STEP
-        return {
-            name: pad(value, (more, 0), value=self.pad if name == "input_ids" else 0) if value.shape == shape else value
-            for name, value in inputs.items()
-        }
+        rows, length = inputs["input_ids"].shape
+        more = -length % self.step
+        out = dict(inputs)
+        for name, value in inputs.items() if more else ():
+            if value.shape[:2] == (rows, length):
+                fill = self.pad if name == "input_ids" else 0
+                out[name] = pad(value, (*[0, 0] * (value.dim() - 2), more, 0), value=fill)
+        return out
 
-    def run(self, items: list[dict], max_tokens: int, penalty: float = 1.0) -> list[Caption]:
-        """The texts of padded items, in their order: at most `max_tokens` tokens, with a repetition penalty."""
+    def scores(self, inputs: dict):
+        """The scores (vocabulary) of the first token of an answer to one item."""
+        import torch
+
+        with torch.inference_mode():
+            out = self.model.generate(
+                **self._on_device([inputs]), max_new_tokens=1, do_sample=False, pad_token_id=self.pad,
+                return_dict_in_generate=True, output_logits=True,
+            )  # fmt: skip
+        return out.logits[0][0].float()
+
+    def run(self, items: list[dict], max_tokens: int, penalty: float = 1.0, seeds: list[int] = ()) -> list[Caption]:
+        """The texts of padded items, in their order: at most `max_tokens` tokens, with at least this repetition
+        penalty; `seeds`: one per item, used where tokens are drawn."""
+        seeds = list(seeds) or [0] * len(items)
         groups: dict[tuple, list[int]] = {}
         for index, inputs in enumerate(items):
             groups.setdefault(tuple((name, tuple(value.shape)) for name, value in inputs.items()), []).append(index)
         texts: dict[int, Caption] = {}
         for group in groups.values():
-            said = self._same_shape([items[index] for index in group], max_tokens, penalty)
+            said = self._same_shape([(items[index], seeds[index]) for index in group], max_tokens, penalty)
             texts.update(zip(group, said, strict=True))
         return [texts[index] for index in range(len(items))]
 
-    def _same_shape(self, items: list[dict], max_tokens: int, penalty: float) -> list[Caption]:
+    def _same_shape(self, items: list[tuple], max_tokens: int, penalty: float) -> list[Caption]:
         from torch import OutOfMemoryError
 
         said: list[Caption] = []
@@ -64,19 +89,39 @@ class TextGenerator:
                 print(f"out of memory: continuing with {self.rows} items per batch", file=sys.stderr)
         return said
 
-    def _batch(self, items: list[dict], max_tokens: int, penalty: float) -> list[Caption]:
+    def _batch(self, items: list[tuple], max_tokens: int, penalty: float) -> list[Caption]:
         import torch
 
-        rows = min(self.rows, CPU_ROWS) if self.device == "cpu" else self.rows
-        filled = items + [items[-1]] * (rows - len(items))
-        inputs = {name: torch.cat([item[name] for item in filled]).to(self.device) for name in items[0]}
-        pixels = {name: value.to(self.model.dtype) for name, value in inputs.items() if value.is_floating_point()}
-        options = {"repetition_penalty": penalty} if penalty != 1.0 else {}
+        count = rows_for(len(items), self.rows, self.device)
+        inputs, seeds = zip(*items + [items[-1]] * (count - len(items)), strict=True)
+        prompt = inputs[0]["input_ids"].shape[1]
         with torch.inference_mode():
             out = self.model.generate(
-                **{**inputs, **pixels}, max_new_tokens=max_tokens, do_sample=False, pad_token_id=self.pad, **options
-            )
-        new = out[: len(items), inputs["input_ids"].shape[1] :].cpu()
+                **self._on_device(inputs), max_new_tokens=max_tokens, do_sample=False, pad_token_id=self.pad,
+                logits_processor=choice.processors(self.sampling, prompt, list(seeds), self.device),
+                **choice.options(self.sampling, penalty),
+            )  # fmt: skip
+        new = out[: len(items), prompt:].cpu()
         texts = self.tokenizer.batch_decode(new, skip_special_tokens=True)
-        ended = torch.isin(new, self.ends).any(dim=1).tolist()
-        return [Caption(text.strip(), "stop" if end else "length") for text, end in zip(texts, ended, strict=True)]
+        ends = torch.isin(new, self.ends)
+        lengths = torch.where(ends.any(dim=1), ends.int().argmax(dim=1) + 1, new.shape[1]).tolist()
+        asked = [int(item["attention_mask"].sum()) if "attention_mask" in item else prompt for item in inputs]
+        return [
+            Caption(text.strip(), "stop" if end.any() else "length", tokens, length)
+            for text, end, tokens, length in zip(texts, ends, asked, lengths, strict=False)
+        ]
+
+    def _on_device(self, items: list[dict]) -> dict:
+        import torch
+
+        joined = {name: torch.cat([item[name] for item in items]).to(self.device) for name in items[0]}
+        pixels = {name: value.to(self.model.dtype) for name, value in joined.items() if value.is_floating_point()}
+        return joined | pixels
+
+
+def rows_for(items: int, rows: int, device: str) -> int:
+    """The rows of a batch of so many items, where a full batch has `rows`: on a CPU always CPU_ROWS (fewer use other
+    kernels, and more are not faster), on a GPU the next power of two, so that few shapes occur and little is wasted."""
+    if device == "cpu":
+        return max(min(rows, CPU_ROWS), items)
+    return min(rows, 1 << (items - 1).bit_length())

@@ -2,16 +2,21 @@
 
 import base64
 import os
-from concurrent.futures import ThreadPoolExecutor
+import threading
 
-import numpy as np
-
+from clipmill.captions import pictures
+from clipmill.captions.answers import echoes
 from clipmill.captions.caption import Caption, Request
-from clipmill.captions.prompts import AGAIN, wording
+from clipmill.captions.patience import Patience
+from clipmill.captions.prompts import AGAIN, schema
 from clipmill.captions.secret import Secret
+from clipmill.captions.spread import Spread
 from clipmill.engine.shown import shown
 
-JPEG_QUALITY = 92
+ECHOES = 3
+"""First answers that all hold the question: after so many the server is at fault."""
+PENALTY = 0.5
+"""Frequency penalty of a second attempt."""
 
 
 class ServerError(ConnectionError):
@@ -21,78 +26,99 @@ class ServerError(ConnectionError):
 class ServerCaptioner:
     """Any server that speaks OpenAI's chat completions (vLLM, SGLang, TGI, `transformers serve`, a hosted one).
 
-    Frames are sent as JPEG in the request. The client tries again, with growing pauses, on time-outs, lost
-    connections, 408, 409, 429 and 5xx. What still fails is the server's fault and raises ServerError. An answer 400,
-    413 or 422 is the item's fault once the server has captioned something, and before that the set-up's.
+    Frames are sent as the JPEG bytes that the store holds, each with its time where there are several. It may be used
+    by many threads. `patience` says what is tried again. What still fails is the server's fault and raises ServerError.
+    An answer 400, 413 or 422 is the item's fault once the server has captioned something, and before that the set-up's.
 
-    `settings` is the `caption` block: prompt, max_tokens and `server`: url, model, concurrency, timeout (s), retries,
-    api_key_env (the environment variable that holds the key, if the server asks for one). What the server says is
-    passed on without the key.
+    `settings` is the `caption` block; `server.urls` are there where several servers hold the model. What the server
+    says is passed on without the key.
     """
 
     uses = ()
     """Columns of a row that it looks at."""
 
     @staticmethod
-    def least_batch(settings: dict) -> int:
-        """The fewest items that a batch should have: their requests are sent at once and keep the server busy until
-        the slowest answer."""
-        return 4 * settings["server"]["concurrency"]
+    def threads(settings: dict) -> int:
+        """The requests that this process has under way at any time: its part of the job's."""
+        return max(1, settings["server"]["concurrency"] // int(os.environ.get("WORLD_SIZE", 1)))
 
     def __init__(self, settings: dict, device: str = "cpu"):
         from openai import OpenAI
 
-        self.settings, self.server, self.served = settings, settings["server"], False
+        self.settings, self.server = settings, settings["server"]
+        self.lock, self.served, self.echoed = threading.Lock(), False, 0
+        self.limit_key = "max_tokens"
         self.secret = Secret(os.environ.get(self.server["api_key_env"], ""))
         if not self.secret.fits_a_header():
             name = self.server["api_key_env"]
             raise self._fault(f"the key in ${name} holds characters that no key has, such as a blank or a new line")
-        self.client = OpenAI(
+        self.patience = Patience(self.server)
+        client = OpenAI(
             base_url=self.server["url"],
             # A self-hosted server needs no key, but the client asks for one.
             api_key=self.secret.text or "none",
             timeout=self.server["timeout"],
-            max_retries=self.server["retries"],
+            max_retries=0,
         )
+        urls = self.server.get("urls", [self.server["url"]])
+        self.clients = Spread([client.with_options(base_url=url) for url in urls])
 
     def prepare(self, request: Request, again: bool = False) -> list[dict]:
         """The messages of one item."""
-        text = wording(self.settings["prompt"], request.kind) + (AGAIN if again else "")
-        content = [{"type": "image_url", "image_url": {"url": _data_uri(frame)}} for frame in request.frames]
-        return [{"role": "user", "content": [*content, {"type": "text", "text": text}]}]
+        return messages_of(request, self.settings, again)
 
     def caption(self, prepared: list[list[dict]], again: bool = False) -> list[Caption]:
-        """The captions of items, in their order, `concurrency` requests at a time. Raises ServerError."""
-        pool = ThreadPoolExecutor(max_workers=self.server["concurrency"])
-        try:
-            captions = list(pool.map(lambda messages: self._ask(messages, again), prepared))
-        finally:
-            # A job that is told to stop must not wait for answers.
-            pool.shutdown(wait=False, cancel_futures=True)
-        if captions and not self.served:
-            raise self._fault(captions[0].text)
-        return captions
+        """The captions of items, in their order, one request after the other. Raises ServerError."""
+        return [self._ask(messages, again) for messages in prepared]
+
+    def setup(self) -> dict:
+        """What may change single words besides the settings: only the server knows."""
+        return {}
 
     def _ask(self, messages: list[dict], again: bool) -> Caption:
         import openai
 
-        options = {"frequency_penalty": 0.5} if again else {}
         try:
-            answer = self.client.chat.completions.create(
-                model=self.server["model"],
-                messages=messages,
-                max_tokens=self.settings["max_tokens"] * (2 if again else 1),
-                temperature=0,
-                **options,
-            )
+            answer = self.patience.call(lambda: self._send(messages, again))
         except openai.APIStatusError as error:
-            if error.status_code in (400, 413, 422):
+            if error.status_code in (400, 413, 422) and (self.served or self._answers()):
                 return Caption(self.secret.hidden(str(error)), "refused")
             key = self.server["api_key_env"]
             hint = f" (the key is read from ${key}, see caption.server.api_key_env)" if error.status_code == 401 else ""
             raise self._fault(f"{error}{hint}") from None
         except (openai.OpenAIError, ValueError) as error:
             raise self._fault(f"{type(error).__name__}: {error}") from None
+        return self._understood(answer, messages[-1]["content"][-1]["text"])
+
+    def _answers(self) -> bool:
+        """Whether the server answers a plain question, so that what it refuses is an item and not all."""
+        import openai
+
+        try:
+            self._send([{"role": "user", "content": [{"type": "text", "text": "Say yes."}]}], False)
+        except (openai.OpenAIError, ValueError):
+            return False
+        return True
+
+    def _send(self, messages: list[dict], again: bool):
+        """One request. A server that wants `max_completion_tokens` says so once, and gets it from then on."""
+        import openai
+
+        options = options_of(self.settings, again)
+        while True:
+            limit_key = self.limit_key
+            options[limit_key] = self.settings["max_tokens"] * (2 if again else 1)
+            try:
+                with self.clients.client() as client:
+                    return client.chat.completions.create(model=self.server["model"], messages=messages, **options)
+            except openai.BadRequestError as error:
+                if "max_completion_tokens" not in str(error) or limit_key != "max_tokens":
+                    raise
+                self.limit_key = "max_completion_tokens"
+                del options[limit_key]
+
+    def _understood(self, answer, asked: str) -> Caption:
+        """The caption of an answer. Raises ServerError where it is none, or where all first answers are echoes."""
         try:
             choice = answer.choices[0]
             # JSON may carry half a surrogate pair, which no file can.
@@ -100,18 +126,53 @@ class ServerCaptioner:
         except (AttributeError, IndexError, TypeError):
             said = self.secret.hidden(str(answer))[:200]
             raise self._fault(f"the answer is not a chat completion: {said!r}") from None
-        self.served = True
+        with self.lock:
+            if not self.served:
+                self.echoed = self.echoed + 1 if echoes(text, asked) else 0
+                self.served = self.echoed == 0
+                if self.echoed >= ECHOES:
+                    raise self._fault(f"its answers repeat the question: {text[:200]!r}")
         if choice.finish_reason == "content_filter":
             return Caption("content filter", "refused")
-        return Caption(self.secret.hidden(text.strip()), "length" if choice.finish_reason == "length" else "stop")
+        used = [getattr(answer.usage, f"{kind}_tokens", 0) or 0 for kind in ("prompt", "completion")]
+        finish = "length" if choice.finish_reason == "length" else "stop"
+        return Caption(self.secret.hidden(text.strip()), finish, *used, self.secret.hidden(str(answer.model or "")))
 
     def _fault(self, why: str) -> ServerError:
         text = f"caption.server.url {self.server['url']} (model {self.server['model']}): {why}"
         return ServerError(shown(self.secret.hidden(text)))
 
 
-def _data_uri(frame: np.ndarray) -> str:
-    import cv2
+def messages_of(request: Request, settings: dict, again: bool) -> list[dict]:
+    """The messages of a request, its pictures as data URIs of JPEG bytes."""
+    data = [pictures.jpeg(shot, settings["max_pixels"]) for shot in request.shots]
+    uris = [f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" for jpeg in data]
+    content = []
+    for shot, uri in zip(request.shots, uris, strict=True):
+        # A server gets pictures where a model in the job gets a video: these words tell it what is when.
+        content += [{"type": "text", "text": f"{shot.seconds:.1f} s:"}] if len(uris) > 1 else []
+        content.append({"type": "image_url", "image_url": {"url": uri}})
+    content.append({"type": "text", "text": request.ask + (AGAIN if again else "")})
+    system = settings["system"]
+    return [*([{"role": "system", "content": system}] if system else []), {"role": "user", "content": content}]
 
-    _, data = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}"
+
+def options_of(settings: dict, again: bool) -> dict:
+    """The keys of a request besides its messages: OpenAI's own, and in `extra_body` those that vLLM added."""
+    sampling, wanted = settings["sampling"], {}
+    if sampling["temperature"] is not None:
+        wanted["temperature"] = sampling["temperature"]
+    for name in ("top_p", "presence_penalty", "seed"):
+        wanted |= {name: sampling[name]} if sampling[name] else {}
+    extra = {name: sampling[name] for name in ("top_k", "min_tokens") if sampling[name]}
+    extra |= {"repetition_penalty": sampling["repetition_penalty"]} if sampling["repetition_penalty"] != 1 else {}
+    template = settings["chat_template_kwargs"]
+    extra |= ({"chat_template_kwargs": template} if template else {}) | settings["server"]["extra_body"]
+    if again:
+        wanted["frequency_penalty"] = PENALTY
+    if settings["format"] == "json":
+        wanted["response_format"] = {
+            "type": "json_schema",
+            "json_schema": {"name": "caption", "strict": True, "schema": schema(settings["fields"])},
+        }
+    return wanted | ({"extra_body": extra} if extra else {})

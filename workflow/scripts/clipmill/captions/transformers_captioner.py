@@ -1,100 +1,130 @@
 """Captions by a vision-language model that transformers loads."""
 
+import sys
+import zlib
+from typing import NamedTuple
+
 import numpy as np
 
+from clipmill.captions import families
 from clipmill.captions.caption import Caption, Request
+from clipmill.captions.chat import Chat
 from clipmill.captions.generation import TextGenerator
-from clipmill.captions.prompts import AGAIN, wording
 from clipmill.captions.tensor_parallel import load_model
 from clipmill.engine import weights
+from clipmill.engine.shown import shown
+from clipmill.videos.frames import Shot
 
 PENALTY = 1.15
-"""Repetition penalty of a second attempt."""
+"""Least repetition penalty of a second attempt."""
+SAME_SCORES = 0.02
+"""Largest difference that padding may make to a model's first scores, as a share of their spread: bfloat16 rounds to
+less."""
+
+
+class Prepared(NamedTuple):
+    """The model's inputs for one item, on the CPU, and the seed of what is drawn for it."""
+
+    inputs: dict
+    seed: int
 
 
 class TransformersCaptioner:
     """Any image- or video-text-to-text model that transformers loads, used through its processor and chat template.
 
-    Frames go in as a video where the processor can take one, otherwise as images. Each item is preprocessed alone.
+    Frames go in as a video, with their true times, where the processor and the model can take one, otherwise as images.
+    Each item is preprocessed alone. Raises ModelUnusable where the model cannot answer about a picture.
 
-    `settings` is the `caption` block: model, revision, prompt, frames, max_tokens, batch, dtype, tp_size, tp_backend,
-    trust_remote_code. With tp_size above 1 the process must be one of torchrun's ranks; every tp_size consecutive
-    ranks hold one copy.
+    `settings` is the `caption` block. With tp_size above 1 the process must be one of torchrun's ranks; every tp_size
+    consecutive ranks hold one copy.
     """
 
     uses = ()
     """Columns of a row that it looks at."""
+    threads = None
+    """It needs a model in this process, and no threads of its own."""
 
-    @staticmethod
-    def least_batch(settings: dict) -> int:
-        """The fewest items that a batch should have."""
-        return 1
-
-    def __init__(self, settings: dict, device: str = "cpu"):
+    def __init__(self, settings: dict, device: str = "cpu", key: str = "caption.model"):
         import torch
-        from transformers import AutoModelForImageTextToText, AutoProcessor
+        from transformers import AutoModelForImageTextToText
 
-        self.settings = settings
-        folder = weights.resolve(settings["model"], settings, "caption.model")
-        trust = {"trust_remote_code": settings["trust_remote_code"]}
-        self.processor = AutoProcessor.from_pretrained(folder, **trust)
-        videos = getattr(self.processor, "video_processor", None)
-        self.takes_video = videos is not None
-        if hasattr(videos, "cap_pixels_per_frame"):
-            # Qwen's own tools bound a frame's tokens in the same way.
-            videos.cap_pixels_per_frame = True
-        images = getattr(self.processor, "image_processor", None)
-        if len(settings["frames"]) > 1 and hasattr(images, "do_image_splitting"):
-            images.do_image_splitting = False
+        self.settings, self.key = settings, key
+        folder = weights.resolve(settings["model"], settings, key)
+        families.check(folder, key, settings["model"])
+        self.chat = Chat(folder, settings)
         dtype = settings["dtype"]
         dtype = (torch.float32 if device == "cpu" else torch.bfloat16) if dtype == "auto" else getattr(torch, dtype)
-        options = {"dtype": dtype, **trust}
+        options = {"dtype": dtype, "trust_remote_code": settings["trust_remote_code"]}
         model = load_model(AutoModelForImageTextToText, folder, options, settings, device)
-        self.generator = TextGenerator(model, self.processor.tokenizer, int(settings["batch"]), device)
-        # The first call settles the tokenizer's padding and truncation, after which threads may share it.
-        self.prepare(Request([np.zeros((64, 64, 3), np.uint8)], "image"))
-
-    def prepare(self, request: Request, again: bool = False) -> dict:
-        """The model's inputs for one item, on the CPU, its prompt padded on the left."""
-        import torch
-
-        text = wording(self.settings["prompt"], request.kind) + (AGAIN if again else "")
-        as_video = request.kind == "video" and self.takes_video and len(request.frames) > 1
-        content, options = _as_video(request) if as_video else _as_images(request)
-        inputs = self.processor.apply_chat_template(
-            [[{"role": "user", "content": [*content, {"type": "text", "text": text}]}]],
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=True,
-            return_tensors="pt",
-            processor_kwargs=options,
+        self.generator = TextGenerator(
+            model, self.chat.processor.tokenizer, int(settings["batch"]), device, settings["sampling"]
         )
-        inputs = {name: value for name, value in inputs.items() if isinstance(value, torch.Tensor)}
-        return self.generator.padded(inputs)
+        self.model_name = weights.named(folder, settings)
+        self._say_what_is_set_aside()
+        self._try_out()
 
-    def caption(self, prepared: list[dict], again: bool = False) -> list[Caption]:
+    def prepare(self, request: Request, again: bool = False) -> Prepared:
+        """The model's inputs for one item, its prompt padded on the left."""
+        inputs = self.chat.tensors(request, again)
+        seed = f"{self.settings['sampling']['seed']} {(request.row or {}).get('id')} {request.ask} {again}"
+        return Prepared(self.generator.padded(inputs), zlib.crc32(seed.encode()))
+
+    def caption(self, prepared: list[Prepared], again: bool = False) -> list[Caption]:
         """The captions of items, in their order. `again`: with a repetition penalty and twice the tokens."""
         limit = self.settings["max_tokens"] * (2 if again else 1)
-        return self.generator.run(prepared, limit, PENALTY if again else 1.0)
+        inputs, seeds = zip(*prepared, strict=True)
+        said = self.generator.run(list(inputs), limit, PENALTY if again else 1.0, seeds)
+        return [caption._replace(model=self.model_name) for caption in said]
 
+    def setup(self) -> dict:
+        """What may change single words besides the model and its settings."""
+        generator = self.generator
+        found = {"device": self._card(), "dtype": str(generator.model.dtype).removeprefix("torch.")}
+        found |= {"rows": generator.rows, "tp_size": int(self.settings["tp_size"])}
+        return found | ({"halved": True} if generator.rows < generator.full else {})
 
-def _as_images(request: Request) -> tuple[list[dict], dict]:
-    from PIL import Image
+    def _card(self) -> str:
+        import torch
 
-    return [{"type": "image", "image": Image.fromarray(frame)} for frame in request.frames], {}
+        return torch.cuda.get_device_name() if self.generator.device != "cpu" else "cpu"
 
+    def _say_what_is_set_aside(self) -> None:
+        found = self.generator.set_aside
+        if found:
+            listed = ", ".join(f"{name}: {value}" for name, value in found.items())
+            print(
+                f"`{self.key}`: generation_config.json of {self.settings['model']} says {listed}; caption.sampling "
+                "decides instead",
+                file=sys.stderr,
+            )
 
-def _as_video(request: Request) -> tuple[list[dict], dict]:
-    frames = request.frames
-    fps = len(frames) / request.seconds if request.seconds > 0 else 1.0
-    metadata = {
-        "total_num_frames": len(frames),
-        "fps": fps,
-        "frames_indices": list(range(len(frames))),
-        "duration": len(frames) / fps,
-        "height": frames[0].shape[0],
-        "width": frames[0].shape[1],
-    }
-    # Without these, the processor would sample the frames again and guess the time between them.
-    options = {"do_sample_frames": False, "video_metadata": [[metadata]]}
-    return [{"type": "video", "video": np.stack(frames)}], options
+    def _try_out(self) -> None:
+        """Ask about a grey picture and three: a model that fails is refused; one that fails with a video sees images;
+        one whose answer depends on padding gets none.
+
+        The first call also settles the tokenizer's padding and truncation, after which threads may share it.
+        """
+        grey = [Shot(float(second), None, np.full((64, 64, 3), 60 * second, np.uint8)) for second in (1, 2, 3)]
+        try:
+            alone = self.chat.tensors(Request(grey[:1], "image", "What is this?"))
+            self._check_padding(alone)
+        except Exception as error:
+            if isinstance(error, MemoryError):
+                raise
+            why = f"asked about one picture it fails: {type(error).__name__}: {shown(str(error))[:300]}"
+            raise families.ModelUnusable(self.key, self.settings["model"], why) from error
+        if self.chat.takes_video:
+            try:
+                self._check_padding(self.chat.tensors(Request(grey, "video", "What is this?", 4.0)))
+            except Exception as error:
+                self.chat.takes_video = False
+                why = f"{type(error).__name__}: {shown(str(error))[:200]}"
+                print(f"`{self.key}`: frames go in as images, for the model fails with a video: {why}", file=sys.stderr)
+
+    def _check_padding(self, inputs: dict) -> None:
+        generator = self.generator
+        plain, padded = generator.scores(inputs), generator.scores(generator.padded(inputs))
+        spread = float(plain.max() - plain.min()) or 1.0
+        if float((plain - padded).abs().max()) > SAME_SCORES * spread:
+            generator.step = 1
+            print(f"`{self.key}`: padding changes what the model says, so prompts are not padded", file=sys.stderr)

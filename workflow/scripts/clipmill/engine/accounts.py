@@ -11,17 +11,18 @@ NUMBERS = ("items", "computed", "remembered", "rejects", "seconds", "cpu_seconds
 """What every record counts."""
 
 
-def write(results: Path, rule: str, shard: str, counts: dict, seconds: float, ranks: int) -> None:
+def write(results: Path, table: Path, counts: dict, seconds: float, ranks: int) -> None:
     """Add the account of a job that is ending.
 
-    `rule`: `<phase>.<rule>`; `counts`: its items, and how many were computed, remembered and rejected; `seconds`: how
-    long it ran. The CPU seconds of this process stand for those of each of its `ranks`; `max_mb` is the most memory
-    that it, or a process that it started, used.
+    `table`: the table that it wrote, whose path names the rule and the shard; `counts`: its items, and how many were
+    computed, remembered and rejected; `seconds`: how long it ran. The CPU seconds of this process, and of those that it
+    started and that have ended, stand for those of each of its `ranks`; `max_mb` is the most memory that one used.
     """
+    path = place(results, table)
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     record = {
-        "rule": rule,
-        "shard": shard,
+        "rule": path.parent.name,
+        "shard": path.stem,
         **counts,
         "seconds": round(seconds, 2),
         "cpu_seconds": round(sum(use.ru_utime + use.ru_stime for use in usage) * ranks, 2),
@@ -29,10 +30,15 @@ def write(results: Path, rule: str, shard: str, counts: dict, seconds: float, ra
         "gpus": int(os.environ.get("CLIPMILL_GPUS", 0)),
         "ended": round(time.time(), 1),
     }
-    folder = results / "logs" / rule
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / f"{shard}.jsonl", "a", encoding="utf-8") as file:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a", encoding="utf-8") as file:
         file.write(json.dumps(record) + "\n")
+
+
+def place(results: Path, table: Path) -> Path:
+    """The file of the accounts of the job that writes a table (`<phase>.<rule>/<digest>/<shard>.csv`); its log lies
+    beside it."""
+    return results / "logs" / table.parent.parent.name / f"{table.stem}.jsonl"
 
 
 def read(results: Path) -> Iterator[tuple[str, dict]]:

@@ -17,6 +17,8 @@ from clipmill.engine.workers import Stalled, Task, Workers
 
 AHEAD = 2
 """Batches that are prepared while one is computed."""
+QUEUED = 2
+"""Batches that wait for a free thread where a step computes in threads."""
 
 
 class Compute:
@@ -28,7 +30,8 @@ class Compute:
 
     def __init__(self, step: Step, name: str, args: argparse.Namespace, ranks: Ranks, items: int, keep: Callable):
         self.step, self.name, self.args, self.ranks, self.items, self.keep = step, name, args, ranks, items, keep
-        self.workers = Workers(max(1, args.threads), args.item_minutes * 60)
+        self.threads = step.threads or max(1, args.threads)
+        self.workers = Workers(self.threads, args.item_minutes * 60)
         self.unexpected = 0
 
     def run(self, missing: list[dict], progress: Progress, after_batch: Callable) -> None:
@@ -39,11 +42,18 @@ class Compute:
         self.step.load()
         batches = self.step.batches(missing)
         progress.start()
+
+        def done(batch: list[dict]) -> None:
+            progress.add(len(batch))
+            after_batch()
+
         try:
-            for batch, tasks in self.ahead(batches):
-                self.one_batch(batch, tasks)
-                progress.add(len(batch))
-                after_batch()
+            if self.step.in_threads:
+                as_they_come(self, batches, done)
+            else:
+                for batch, tasks in self.ahead(batches):
+                    self.one_batch(batch, tasks)
+                    done(batch)
         finally:
             self.workers.close()
 
@@ -51,7 +61,7 @@ class Compute:
         """Each batch that this rank draws, with the tasks of its items; a few are in preparation at any time."""
         waiting: deque = deque()
         while True:
-            while sum(len(batch) for batch, _ in waiting) < max(AHEAD * self.step.batch, self.args.threads):
+            while sum(len(batch) for batch, _ in waiting) < max(AHEAD * self.step.batch, self.threads):
                 if (number := self.ranks.draw()) >= len(batches):
                     break
                 waiting.append((batches[number], self.submit(batches[number])))
@@ -60,20 +70,19 @@ class Compute:
             yield waiting.popleft()
 
     def submit(self, batch: list[dict]) -> list[Task]:
-        """The tasks of a batch: one per item, or one for all where the step computes in threads."""
-        if self.step.in_threads:
-            return [self.workers.submit(self.reads(batch[0]), attempt, self.step, batch, [None] * len(batch))]
+        """The tasks that prepare the items of a batch."""
         return [self.workers.submit(self.reads(row), self.step.prepare, row) for row in batch]
+
+    def whole(self, batch: list[dict]) -> Task:
+        """The task that computes a batch, for a step that computes in threads."""
+        return self.workers.submit(self.reads(batch[0]), attempt, self.step, batch, [None] * len(batch))
 
     def reads(self, row: dict) -> Callable[[], None]:
         """A check that the source of a row can be read, which raises OSError."""
         return lambda: files.read_through(self.step.source(row))
 
     def one_batch(self, batch: list[dict], tasks: list[Task]) -> None:
-        """Compute a batch from its tasks and keep every result and fault."""
-        if self.step.in_threads:
-            self.in_threads(batch, tasks[0])
-            return
+        """Compute a batch from the tasks of its items and keep every result and fault."""
         good, prepared = [], []
         for row, task in zip(batch, tasks, strict=True):
             with self.faults([row]):
@@ -91,7 +100,7 @@ class Compute:
                 if len(batch) == 1:
                     raise
                 for row in batch:
-                    self.in_threads([row], self.submit([row])[0])
+                    self.in_threads([row], self.whole([row]))
 
     def keep_all(self, rows: list[dict], results: list[dict | Exception]) -> None:
         """Keep the result or fault of each row."""
@@ -107,27 +116,12 @@ class Compute:
         try:
             yield
         except Exception as error:
-            fault = self.fault(rows, error)
+            fault = fault_of(self.step, self.name, self.args.item_minutes, rows, error)
             for row in rows:
                 self.keep(row, fault)
             if fault["fault"] == "unexpected":
                 self.unexpected += len(rows)
                 self.check_share(error)
-
-    def fault(self, rows: list[dict], error: Exception) -> dict:
-        """What is kept of rows that failed. Raises `error` again where the environment is at fault."""
-        if isinstance(error, Reject):
-            return {"fault": "item", "reason": error.reason, "detail": error.detail}
-        if isinstance(error, Stalled):
-            return stalled(self.args.item_minutes)
-        if isinstance(error, FileNotFoundError) and are_gone(self.step, rows):
-            return changed("the file is gone")
-        if isinstance(error, OSError | MemoryError):
-            raise error
-        for row in rows:
-            print(f"{self.name}: {row['id']} ({shown(row.get('relpath', ''))}) failed", file=sys.stderr)
-        print(shown_lines("".join(traceback.format_exception(error))), file=sys.stderr)
-        return {"fault": "unexpected", "reason": "unexpected error", "detail": repr(error)[:500]}
 
     def check_share(self, error: Exception) -> None:
         """Raise SystemExit where too many items failed unexpectedly; `error` is the last one's."""
@@ -137,6 +131,54 @@ class Compute:
                 f"{self.name}: {self.unexpected} of {self.items} items failed unexpectedly, more than the share "
                 f"{share} that max_error_share allows; the last: {error!r}. The traceback is above."
             )
+
+
+def as_they_come(compute: Compute, batches: list[list[dict]], done: Callable) -> None:
+    """Compute batches in the workers, and keep each as soon as it is done: none waits for a slower one.
+
+    Where one fails for good, no other is begun; those that are under way are waited for and kept, for what they cost
+    is spent. Whatever else ends this, what has come is kept.
+    """
+    under_way: dict[Task, list[dict]] = {}
+    failed, more = None, True
+    try:
+        while True:
+            while more and failed is None and len(under_way) < compute.threads + QUEUED:
+                number = compute.ranks.draw()
+                if more := number < len(batches):
+                    under_way[compute.whole(batches[number])] = batches[number]
+            if not under_way:
+                break
+            task = compute.workers.first(list(under_way))
+            try:
+                compute.in_threads(under_way[task], task)
+                done(under_way[task])
+            except (OSError, MemoryError, SystemExit) as error:
+                failed = failed or error
+                compute.workers.forget_waiting(under_way)
+            under_way.pop(task)
+    finally:
+        for task, batch in under_way.items():
+            if task.succeeded:
+                compute.keep_all(batch, task.future.result())
+    if failed is not None:
+        raise failed
+
+
+def fault_of(step: Step, name: str, minutes: float, rows: list[dict], error: Exception) -> dict:
+    """What is kept of rows that failed in the job `name`. Raises `error` again where the environment is at fault."""
+    if isinstance(error, Reject):
+        return {"fault": "item", "reason": error.reason, "detail": error.detail}
+    if isinstance(error, Stalled):
+        return stalled(minutes)
+    if isinstance(error, FileNotFoundError) and are_gone(step, rows):
+        return changed("the file is gone")
+    if isinstance(error, OSError | MemoryError):
+        raise error
+    for row in rows:
+        print(f"{name}: {row['id']} ({shown(row.get('relpath', ''))}) failed", file=sys.stderr)
+    print(shown_lines("".join(traceback.format_exception(error))), file=sys.stderr)
+    return {"fault": "unexpected", "reason": "unexpected error", "detail": repr(error)[:500]}
 
 
 def are_gone(step: Step, rows: list[dict]) -> bool:

@@ -63,7 +63,9 @@ def columns_made(script: str) -> frozenset[str]:
 
 def _counted(path: Path, model: str, files: frozenset[Path]) -> tuple[str, list[Path]]:
     """A hash of the part that counts of a file with a table of models, and the files that this part imports."""
-    used_elsewhere = frozenset().union(*(_names(other) for other in files if other != path))
+    # Nothing imports a script.
+    others = files - {path} if path.parent != SCRIPTS else ()
+    used_elsewhere = frozenset().union(*(_names(other) for other in others))
     return _hashed(syntax.chosen(path, model, used_elsewhere))
 
 

@@ -36,8 +36,8 @@ def main(kind: type[Step], description: str) -> None:
     settings = json.loads(args.settings)
     for number in STOP:
         signal.signal(number, _terminate)
-    ranks = Ranks(int(settings.get("tp_size", 1)))
-    step = kind(settings, args.results, args.videos, args.store, _device(ranks))
+    ranks = Ranks(kind.ranks_of_a_copy(settings))
+    step = kind(settings, args.results, args.videos, args.store, ranks.device())
     try:
         job = Job(step, args, ranks)
     except vouch.Damaged as error:
@@ -58,6 +58,7 @@ def run(job: "Job") -> None:
         job.close()
         name = signal.Signals(stop.args[0]).name
         print(f"{job.name}: ended by {name}; {job.computed} computed items are kept in the memo", file=sys.stderr)
+        job.step.close()
         _leave(128 + stop.args[0])
     except SystemExit:
         with contextlib.suppress(OSError):
@@ -69,6 +70,8 @@ def run(job: "Job") -> None:
         if isinstance(error, vouch.Damaged):
             raise SystemExit(f"{job.name}: {error}") from error
         raise SystemExit(f"{job.name}: the environment failed, not an item: {type(error).__name__}: {error}") from error
+    finally:
+        job.step.close()
 
 
 def _leave(status: int) -> None:
@@ -85,20 +88,12 @@ def _terminate(number: int, _) -> None:
     raise Terminated(number)
 
 
-def _device(ranks: Ranks) -> str:
-    """This rank's GPU where the job was given any, otherwise a CPU. Does not import torch where there can be no GPU."""
-    if not os.path.exists("/dev/nvidiactl") or os.environ.get("CUDA_VISIBLE_DEVICES") == "":
-        return "cpu"
-    import torch
-
-    return f"cuda:{ranks.local}" if torch.cuda.is_available() else "cpu"
-
-
 class Job:
     """One shard of one step in one process."""
 
     def __init__(self, step: Step, args: argparse.Namespace, ranks: Ranks):
         self.step, self.args, self.ranks = step, args, ranks
+        step.log = accounts.place(args.results, args.out).with_suffix(".log")
         self.name = f"{step.name} {args.table.stem}"
         self.memo = Memo(args.memo, (*step.columns, *step.remembers))
         self.rows = list(tables.read(args.table))
@@ -122,9 +117,11 @@ class Job:
             compute = Compute(self.step, self.name, self.args, self.ranks, len(self.rows), self.keep)
             compute.run(missing, self.progress, after_batch=self.flush_in_time)
         self.flush()
+        # Before the account, which counts what ended processes used.
+        self.step.close()
         self.ranks.wait("computed")
         if self.ranks.rank == 0:
-            self.assemble(len(missing))
+            self.assemble(missing)
         self.ranks.wait("assembled")
 
     def key(self, row: dict) -> tuple[str, str]:
@@ -178,7 +175,7 @@ class Job:
         finally:
             self.progress.stop()
 
-    def assemble(self, missing: int) -> None:
+    def assemble(self, missing: list[dict]) -> None:
         """Write the table: every row that came in, with its new columns or its reason; and the job's account."""
         known = self.recall(faults=True)
         lost = [row["id"] for row in self.items if self.key(row) not in known]
@@ -197,15 +194,15 @@ class Job:
                     row |= self.step.at_hand(row)
                 out.writerow(row)
         vouch.note_again(self.args.out, any(held["fault"] == "changed" for held in known.values()))
-        self.account(len(self.items), missing, rejected)
+        computed = [known[self.key(row)] for row in missing]
+        self.account(len(missing), rejected, self.step.counts(computed))
         self.progress.finish(rejected)
 
-    def account(self, items: int, missing: int, rejected: int) -> None:
+    def account(self, missing: int, rejected: int, more: dict) -> None:
         """Report what was done, to the log and to the file that is summed after the run."""
-        seconds = time.monotonic() - self.began
-        counts = {"items": items, "computed": missing, "remembered": items - missing, "rejects": rejected}
-        rule = self.args.out.parent.parent.name
-        accounts.write(self.args.results, rule, self.args.out.stem, counts, seconds, self.ranks.size)
+        seconds, items = time.monotonic() - self.began, len(self.items)
+        counts = {"items": items, "computed": missing, "remembered": items - missing, "rejects": rejected} | more
+        accounts.write(self.args.results, self.args.out, counts, seconds, self.ranks.size)
         print(
             f"{self.name}: {items} items, {missing} computed, {items - missing} remembered, "
             f"{rejected} rejects, {seconds:.1f} s",

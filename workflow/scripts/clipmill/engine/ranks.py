@@ -30,6 +30,15 @@ class Ranks:
         self._totals: dict[str, int] = {}
         self._left = False
 
+    def device(self) -> str:
+        """This rank's GPU where the job was given any, otherwise a CPU. Does not import torch where there can be no
+        GPU."""
+        if not os.path.exists("/dev/nvidiactl") or os.environ.get("CUDA_VISIBLE_DEVICES") == "":
+            return "cpu"
+        import torch
+
+        return f"cuda:{self.local}" if torch.cuda.is_available() else "cpu"
+
     def draw(self) -> int:
         """The number of the next batch that no rank has drawn yet, from 0; the same for all ranks of a group."""
         self._drawn += 1

@@ -9,6 +9,7 @@ Whose fault it is decides what happens:
                       fails when more than `max_error_share` of its items do
     OSError, MemoryError                 the environment's: the job stops, and what it computed is kept
       |- weights.ModelMissing            a model is not on this machine
+      |- families.ModelUnusable          a model cannot caption
       |- server_captioner.ServerError    the caption server fails, or its settings are wrong
     tables.TableError                    ours: a table breaks a promise; the gather stops
     config.ConfigError                   the user's: nothing is run

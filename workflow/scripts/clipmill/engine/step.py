@@ -19,12 +19,16 @@ class Step:
     in_threads = False
     """Whether `compute` itself runs in the worker threads, one batch per thread (for steps without a model)."""
 
+    threads: int | None = None
+    """The worker threads that it needs whatever CPUs the job has, because they only wait; None: one per CPU."""
+
     reads_source = False
     """Whether it opens the source of a row, which must be the file that was listed, before and after."""
 
     def __init__(self, settings: dict, results: Path, videos: Path, store: Path, device: str = "cpu"):
         self.settings, self.results, self.videos, self.device = settings, results, videos, device
         self.store_folder = store
+        self.log = results / "logs" / f"{self.name}.log"
         self.batch = int(settings.get("batch", 1))
 
     @property
@@ -40,8 +44,17 @@ class Step:
         """The new columns of a row for which there is nothing to compute; None where there is."""
         return None
 
+    @staticmethod
+    def ranks_of_a_copy(settings: dict) -> int:
+        """The ranks that hold one copy of the model together, and so share each batch."""
+        return int(settings.get("tp_size", 1))
+
     def load(self) -> None:
         """Build the model. Called once per process, and only when something is missing."""
+
+    def close(self) -> None:
+        """End what `load` started outside this process. Called however the job ends, perhaps twice, or before `load`;
+        a `kill -9` leaves no time for it."""
 
     def prepare(self, row: dict) -> object:
         """Read and preprocess one item, in a worker thread. Raises Reject where the item is at fault."""
@@ -91,6 +104,10 @@ class Step:
         Raises Reject where the item does not pass.
         """
         return values
+
+    def counts(self, remembered: list[dict]) -> dict[str, int]:
+        """What the job's account says besides the number of items: sums over what is remembered of those computed."""
+        return {}
 
     def passes_on(self, names: list[str]) -> list[str]:
         """Those columns of the table read (`names`) that the table written also has."""

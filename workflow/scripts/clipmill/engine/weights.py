@@ -107,6 +107,12 @@ def resolve(source: str, settings: dict, key: str = "model") -> Path:
     return Need(key, source, settings.get("revision")).path()
 
 
+def named(folder: Path, settings: dict) -> str:
+    """A fetched model's name and revision: the commit that was fetched, otherwise what `settings` says."""
+    commit = folder / ".commit"
+    return f"{settings['model']}@{commit.read_text() if commit.is_file() else settings['revision']}"
+
+
 def resolve_clip(model: str, pretrained: str, key: str) -> Path:
     """Where the weights of an open_clip model lie: a folder for `local-dir:`, or a file that was given."""
     return Need(key, clip_source(model, pretrained)).path()

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 LOOK_SECONDS = 1.0
 """How often a task that is waited for is looked at."""
@@ -29,6 +29,12 @@ class Task:
         self.seen = time.monotonic()
         return self.function(*self.arguments)
 
+    @property
+    def succeeded(self) -> bool:
+        """Whether it has ended and has a result."""
+        future = self.future
+        return not self.given_up and future.done() and not future.cancelled() and future.exception() is None
+
 
 class Workers:
     """A pool of `threads`. A task that shows no progress for `seconds` is given up: its thread cannot be ended, and a
@@ -52,16 +58,28 @@ class Workers:
 
     def result(self, task: Task) -> object:
         """The result of a task, or what it raised. Raises Stalled where it was given up."""
-        while not task.given_up and not wait([task.future], LOOK_SECONDS).done:
-            # Another one may stall before this one has begun.
-            for other in filter(self.late, list(self.tasks)):
-                other.check()
-                if self.late(other):
-                    self.give_up(other)
+        self.first([task])
         if task.given_up:
             raise Stalled
         self.tasks.remove(task)
         return task.future.result()
+
+    def first(self, tasks: list[Task]) -> Task:
+        """One of these tasks that has ended or is given up, as soon as there is one."""
+        while not (ended := [task for task in tasks if task.given_up or task.future.done()]):
+            if not wait([task.future for task in tasks], LOOK_SECONDS, FIRST_COMPLETED).done:
+                # One that stalls may be another one, which these wait for.
+                for other in filter(self.late, list(self.tasks)):
+                    other.check()
+                    if self.late(other):
+                        self.give_up(other)
+        return ended[0]
+
+    def forget_waiting(self, tasks: dict[Task, object]) -> None:
+        """Take those tasks from `tasks` that no thread has begun, and do not begin them."""
+        for task in [task for task in tasks if task.future.cancel()]:
+            self.tasks.remove(task)
+            del tasks[task]
 
     def late(self, task: Task) -> bool:
         """Whether a task has begun, has not ended, and has shown no progress for too long."""

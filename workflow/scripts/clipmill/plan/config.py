@@ -6,13 +6,11 @@ few rules that a schema cannot express. `messages` holds the wording of mistakes
 
 import math
 import os
-import re
 from collections.abc import Iterator
 from functools import reduce
 from pathlib import Path
 
-from clipmill.captions.prompts import wording
-from clipmill.plan import credentials, messages, releases
+from clipmill.plan import captioning, credentials, messages, releases
 from clipmill.videos.lists import is_list
 
 PATTERN = set("{}<>")
@@ -29,7 +27,7 @@ def check(config: dict, schema_path: str | Path) -> dict:
 
     Text that stands for a number, a yes or no, or nothing becomes that, since Snakemake passes nested values of
     `--config` as text; a number where the schema says `number` becomes a float, so that 5 and 5.0 are one setting;
-    `~` in a path becomes the home folder. `config` itself is left as it is.
+    `~` in a path becomes the home folder; a prompt's file becomes what it holds. `config` itself is left as it is.
 
     Raises ConfigError naming every mistake: an unknown key (with the nearest right one), a wrong type, a value out of
     range, and keys that contradict each other.
@@ -42,8 +40,7 @@ def check(config: dict, schema_path: str | Path) -> dict:
     known = [path for path, _ in _keys(schema, schema)]
     mistakes = [line for error in errors for line in messages.lines(error, known)]
     mistakes += _unknown_columns(complete, schema, known)
-    if not mistakes:
-        mistakes = list(_contradictions(complete, schema))
+    mistakes = mistakes or list(captioning.with_prompts(complete)) or list(_contradictions(complete, schema))
     if mistakes:
         raise ConfigError("\n".join(mistakes))
     return complete
@@ -142,11 +139,6 @@ def as_text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def captioners(config: dict) -> dict[str, dict]:
-    """The blocks of all captioners by their dotted names."""
-    return {"caption": config["caption"]} | {f"captioners.{name}": it for name, it in config["captioners"].items()}
-
-
 def _number(text: str) -> float | str:
     try:
         return float(text)
@@ -182,15 +174,6 @@ def _contradictions(config: dict, schema: dict) -> Iterator[str]:
     videos, results = Path(config["videos"]).resolve(), Path(config["results"]).resolve()
     if not is_list(videos) and videos.is_relative_to(results):
         yield f"videos: {config['videos']} lies in results ({config['results']}); results may lie in videos only"
-    for name, block in captioners(config).items():
-        if block["server"]["url"] and not block["server"]["model"]:
-            yield f"{name}.server.model: null is wrong; with {name}.server.url it must name the server's model"
-        try:
-            wording(block["prompt"], "video")
-        except ValueError as error:
-            yield str(error).replace("caption.", f"{name}.")
-    for name in config["captioners"]:
-        if not re.fullmatch("[A-Za-z0-9_]+", name):
-            yield f"captioners.{name}: a name has letters, digits and _ only: it becomes the column text_{name}"
+    yield from captioning.mistakes(config)
     if not config["match"]["enabled"] and set(config["select"]["match"].values()) != {None}:
         yield "select.match: match is not enabled; set match.enabled to true, or min and max of select.match to null"

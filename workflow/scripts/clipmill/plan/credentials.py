@@ -8,6 +8,7 @@ USER = re.compile(r"(?<=://)[^/\s@?#'\"]+@")
 NAME = r"(?:\w|-|%)*(?:key|token|secret|passw|pwd|sign|credential|auth)(?:\w|-|%)*|sig|pw|pass|user|jwt|sas|policy"
 """Names of parameters of a URL that hold a secret."""
 VALUE = re.compile(rf"((?:^|[?&;#])(?:{NAME})=)[^&;#\s'\"]+", re.IGNORECASE)
+IN_BODY = re.compile(r"api.?key|authori[sz]ation|passw|secret|credential", re.IGNORECASE)
 VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
@@ -23,6 +24,9 @@ def mistakes(config: dict) -> Iterator[str]:
             yield f"{path}: a URL must hold no user, password or key, which would reach logs and run.json; {how}"
     others = {f"captioners.{name}": block for name, block in config["captioners"].items()}
     for name, block in {"caption": config["caption"], **others}.items():
+        for key in block["server"]["extra_body"]:
+            if IN_BODY.search(key):
+                yield f"{name}.server.extra_body: {key} is no place for a key; {name}.server.api_key_env names one"
         if not VARIABLE.fullmatch(block["server"]["api_key_env"]):
             yield (
                 f"{name}.server.api_key_env: it must be the name of an environment variable, in capitals, such as "

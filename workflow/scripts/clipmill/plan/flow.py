@@ -5,7 +5,7 @@ A rule's full name is `<phase>.<rule>`, as in the names of its folders: `clips.s
 
 from dataclasses import dataclass, field, replace
 
-from clipmill.plan import texts
+from clipmill.plan import engines, texts
 
 PHASES = ("videos", "clips", "captions")
 AFTER_CAPTIONS = ("match",)
@@ -31,6 +31,8 @@ class Rule:
     enabled: bool = True
     remembers: bool = True
     """Whether it is a step with a memo."""
+    together: bool = False
+    """Whether a job of it is one process with all its GPUs, in place of a rank for each."""
 
 
 def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
@@ -39,7 +41,8 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
     `config` says which rules run, with which models; `blocks` are its blocks, from which the rules take their settings.
     """
     detector = config["detector"]
-    refiner = config["refine"]["model"] or "none"
+    refine = config["refine"]
+    sees = bool(refine["model"] and refine["frames"])
     frames = {"frames_from": blocks["frames"]}
     stored = {key: blocks["frames"][key] for key in ("fps", "short_side", "quality")}
     cut = {key: value for key, value in blocks["cut"].items() if key not in NOT_OF_A_CLIP}
@@ -47,9 +50,9 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
     limits = {column: asked for column, given in blocks["select"].items() if (asked := limits_of(given))}
     late_limits = {column: limits.pop(column) for column in AFTER_CAPTIONS if column in limits}
     cleaning = Rule(
-        without_switch(blocks["clean"]) | {"refine": blocks["refine"]},
+        without_switch(blocks["clean"]) | {"refine": blocks["refine"]} | (frames if sees else {}),
         block="refine",
-        model=refiner,
+        model="vision" if sees else refine["model"] or "none",
         enabled=config["clean"]["enabled"],
     )
     more = [
@@ -106,10 +109,12 @@ def without_switch(block: dict) -> dict:
 def captioner(name: str, config: dict, block: dict, frames: dict) -> Rule:
     """The rule of a captioner by the name of its block. Another one than `caption` also captions clips whose caption
     is given."""
-    model = "server" if config["server"]["url"] else config["model"]
-    settings = without_switch(block) | frames | {"captioner": model}
+    engine = engines.engine(config)
+    model = config["model"] if engine == "transformers" else engine
+    settings = without_switch(block) | frames | {"engine": engine, "captioner": model}
     always = {} if name == "caption" else {"always": True}
-    return Rule(settings, always, block=name, model=model, enabled=config["enabled"])
+    together = engine == "vllm"
+    return Rule(settings, always, block=name, model=model, enabled=config["enabled"], together=together)
 
 
 def in_turn(rules: dict[str, Rule]) -> dict[str, Rule]:

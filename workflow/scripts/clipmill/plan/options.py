@@ -3,9 +3,10 @@
 import shlex
 
 from clipmill.engine.fingerprints import columns_made
+from clipmill.plan import captioning
 from clipmill.plan.flow import script_of
 from clipmill.plan.pipeline import Pipeline
-from clipmill.videos import sources
+from clipmill.videos import lists, sources
 
 
 def listing(pipeline: Pipeline) -> str:
@@ -16,7 +17,10 @@ def listing(pipeline: Pipeline) -> str:
 
 def own_columns(pipeline: Pipeline) -> list[str]:
     """The columns that map rules make, which a list's columns may not be called."""
-    return sorted(set().union(*(columns_made(script_of(name)) for name in pipeline.rules)))
+    config, said = pipeline.config, set()
+    if lists.is_list(config["videos"]):
+        said.update(*(captioning.columns_of(config, name) for name in captioning.captioners(config)))
+    return sorted(said.union(*(columns_made(script_of(name)) for name in pipeline.rules)))
 
 
 def state_of_sources(pipeline: Pipeline) -> str:

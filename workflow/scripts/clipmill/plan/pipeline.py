@@ -63,9 +63,11 @@ class Pipeline:
         last = "clean_captions" if self.config["clean"]["enabled"] else "caption_clips"
         return {name: f"captions.{last}.{name}" for name, enabled in names.items() if enabled}
 
-    def of_captioner(self, script: str) -> str:
-        """The table that a rule of another captioner writes for a shard, by the wildcards `captioner` and `digest`."""
-        return f"{self.results}/work/captions.{script}.{{captioner}}/{{digest}}/{{shard}}.csv"
+    def of_captioner(self, script: str, *names: str) -> str:
+        """The table that a rule of another captioner (of these `names` where there are any) writes for a shard, by the
+        wildcards `captioner` and `digest`."""
+        captioner = f"captioner,{'|'.join(names)}" if names else "captioner"
+        return f"{self.results}/work/captions.{script}.{{{captioner}}}/{{digest}}/{{shard}}.csv"
 
     def before(self, name: str) -> list[str]:
         """The tables that a rule reads; of the last phase's chain, the shard where no rule before it runs."""
@@ -88,10 +90,11 @@ class Pipeline:
         settings = json.dumps(rule.settings | rule.finish_settings, ensure_ascii=False)
         given = {"settings": settings, "block": rule.block, **places}
         given |= {"max-error-share": self.config["max_error_share"], "item-minutes": self.config["item_minutes"]}
+        together = "--together " if rule.together else ""  # an option of launch.py
         options = (text for option, value in given.items() for text in (f"--{option}", str(value)))
         return {
             "code": fingerprint(script, rule.model),
-            "command": f'"$CLIPMILL_WORKFLOW"/scripts/{script}.py {shlex.join(options)}',
+            "command": f'{together}"$CLIPMILL_WORKFLOW"/scripts/{script}.py {shlex.join(options)}',
         }
 
     def selection(self, name: str) -> dict[str, str]:
@@ -109,11 +112,7 @@ class Pipeline:
         """What fetch_model must look at, by configuration block: the keys that name models; none for embedded ones."""
         blocks = [rule.block for rule in self.rules.values() if rule.block and rule.enabled]
         given = {block: reduce(dict.get, block.split("."), self.config) for block in blocks}
-        return {
-            block: {key: keys[key] for key in MODEL_KEYS if key in keys} if isinstance(keys, dict) else keys
-            for block, keys in given.items()
-            if weights.needed(block, keys)
-        }
+        return {block: naming(block, keys) for block, keys in given.items() if weights.needed(block, keys)}
 
     def model_list(self, block: str) -> str:
         """Where fetch_model lists the models of a configuration block."""
@@ -131,3 +130,12 @@ class Pipeline:
             "memo": sorted({self.memo(name) for phase in PHASES for name in self.steps(phase)}),
             "work": sorted(str(Path(self.table(name)).parent) for name in running),
         }
+
+
+def naming(block: str, keys: dict | str) -> dict | str:
+    """Those keys of a configuration block that name models."""
+    if isinstance(keys, str):
+        return keys
+    found = {key: keys[key] for key in MODEL_KEYS if key in keys}
+    # With frames, it must be another kind of model.
+    return found | {"frames": bool(keys["frames"])} if block == "refine" else found

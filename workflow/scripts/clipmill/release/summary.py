@@ -34,6 +34,9 @@ PACKAGES = [
     "numpy",
 ]
 """Packages that results depend on."""
+ASKED = ("requests", "prompt_tokens", "output_tokens", "halved", "left_empty")
+"""What a captioner's jobs count besides: questions, tokens of both kinds, clips whose batch was halved for lack of
+memory, and further captions that were no good and are empty."""
 ROWS = 1_000_000
 """Rows of a table that are in memory at the same time."""
 
@@ -106,12 +109,14 @@ def stages(results: Path, pairs: int) -> dict[str, dict]:
     it ran, busy or not), and seconds of both per pair that was kept. Jobs that did not finish are left out,
     though what they computed is remembered.
     """
-    names = ["rule", "computed", "remembered", "seconds", "cpu_seconds", "gpus"]
+    names = ["rule", "computed", "remembered", "seconds", "cpu_seconds", "gpus", *ASKED]
     records = pd.DataFrame([{**record, "rule": rule} for rule, record in accounts.read(results)], columns=names)
     records["cpu_hours"] = records["cpu_seconds"] / 3600
     records["gpu_hours"] = records["seconds"] * records["gpus"] / 3600
     records["jobs"] = 1
-    sums = records.groupby("rule")[["computed", "remembered", "seconds", "jobs", "cpu_hours", "gpu_hours"]].sum()
+    sums = records.groupby("rule")[
+        ["computed", "remembered", "seconds", "jobs", "cpu_hours", "gpu_hours", *ASKED]
+    ].sum()
     found = {rule: _per_pair(row.to_dict(), pairs) for rule, row in sums.iterrows()}
     for path in sorted((results / "benchmarks").glob("*.tsv")):
         seconds = pd.read_csv(path, sep="\t")["s"].sum()
@@ -122,6 +127,9 @@ def stages(results: Path, pairs: int) -> dict[str, dict]:
 def _per_pair(sums: dict, pairs: int) -> dict:
     out = {name: round(float(sums[name]), 4) if "hours" in name else round(float(sums[name]), 1) for name in sums}
     out |= {name: int(sums[name]) for name in ("computed", "remembered", "jobs")}
+    out = {name: value for name, value in out.items() if name not in ASKED}
+    if sums["requests"]:
+        out |= {name: int(sums[name]) for name in ASKED}
     for kind in ("cpu", "gpu"):
         if pairs:
             out[f"{kind}_seconds_per_pair"] = round(sums[f"{kind}_hours"] * 3600 / pairs, 4)
@@ -155,6 +163,7 @@ def text(account: dict, results: Path) -> str:
     for rule, record in sorted(account["stages"].items(), key=lambda item: -item[1]["seconds"]):
         if "computed" in record:
             lines.append(f"  {rule:<16} " + " ".join(f"{cell:>10}" for cell in _cells(record)))
+    lines += asked_lines(account["stages"])
     if account.get("pilot"):
         lines += ["", *pilot.text(account["pilot"])]
     pairs = f"{results / 'meta.csv'}  (selection {account.get('selection', 'unknown')})"
@@ -162,6 +171,12 @@ def text(account: dict, results: Path) -> str:
     lines += [f"Rejects  {results / 'rejects.csv'}", f"Tables   {results / 'tables'}/"]
     lines += [f"Page     {results / 'report/index.html'}"]
     return "\n".join([*lines, f"Account  {results / 'run.json'}", ""])
+
+
+def asked_lines(stages: dict[str, dict]) -> list[str]:
+    """What a captioner was asked and said, a line per rule."""
+    shown = "  {}: {requests:,} questions, {prompt_tokens:,} tokens in, {output_tokens:,} tokens out"
+    return [shown.format(rule, **record) for rule, record in stages.items() if "requests" in record]
 
 
 def ignored_line(rows: list[dict]) -> str:

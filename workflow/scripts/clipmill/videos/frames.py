@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -54,6 +55,20 @@ class FrameStep(Step):
     def pictures(self, row: dict) -> list[np.ndarray]:
         """The frames of a clip at the moments that the settings name, HxWx3 RGB uint8; a still image once."""
         return read(self.store, row, [0.5] if row["num_frames"] == "1" else self.settings["frames"])
+
+
+class Shot(NamedTuple):
+    """A frame of a clip: the true seconds from the clip's start at which it is shown, and its picture, which the store
+    holds as JPEG bytes and a source as pixels (HxWx3 RGB uint8)."""
+
+    seconds: float
+    jpeg: bytes | None
+    pixels: np.ndarray | None = None
+
+    @property
+    def image(self) -> np.ndarray:
+        """HxWx3 RGB uint8."""
+        return _decoded(self.jpeg) if self.pixels is None else self.pixels
 
 
 class Grid:
@@ -126,7 +141,16 @@ def read(store: Store, row: dict, fractions: Sequence[float]) -> list[np.ndarray
 
 
 def _pick(store: Store, row: dict, wanted: list[float]) -> tuple[np.ndarray, list[np.ndarray]]:
-    """The distinct frames of a clip nearest to the wanted seconds from its start, in time order."""
+    """The times and the images of `shots`."""
+    found = shots(store, row, wanted)
+    return np.array([shot.seconds for shot in found]), [shot.image for shot in found]
+
+
+def shots(store: Store, row: dict, wanted: Sequence[float]) -> list[Shot]:
+    """The distinct frames of a clip nearest to the wanted seconds from its start, in time order; at least one.
+
+    Raises Reject where the clip has no frame that can be read.
+    """
     start = float(row["start"] or 0)
     if store.source == "video" and row.get("kind") != "image":
         return _from_source(store, row, wanted)
@@ -136,8 +160,8 @@ def _pick(store: Store, row: dict, wanted: list[float]) -> tuple[np.ndarray, lis
         mine = held[bisect_left(held, ends[0]) : bisect_left(held, ends[1])]
         times = np.array([int(entry[9:-4]) / 1e6 - start for entry in mine])
         chosen = sorted({int(np.abs(times - seconds).argmin()) for seconds in wanted}) if mine else []
-        images = [_decoded(archive.read(mine[number])) for number in chosen]
-    return (times[chosen], images) if mine else _from_source(store, row, wanted)
+        found = [Shot(float(times[number]), archive.read(mine[number])) for number in chosen]
+    return found or _from_source(store, row, wanted)
 
 
 @contextlib.contextmanager
@@ -167,7 +191,7 @@ def _decoded(jpeg: bytes) -> np.ndarray:
     return image
 
 
-def _from_source(store: Store, row: dict, wanted: list[float]) -> tuple[np.ndarray, list[np.ndarray]]:
+def _from_source(store: Store, row: dict, wanted: Sequence[float]) -> list[Shot]:
     """The exact frames at the wanted seconds, in one forward pass over the clip in its source."""
     start, targets, best = float(row["start"]), sorted(set(wanted)), {}
     with Reader(store.videos / row["relpath"]) as reader:
@@ -183,4 +207,7 @@ def _from_source(store: Store, row: dict, wanted: list[float]) -> tuple[np.ndarr
     picked = {frame.index: frame for _, frame in best.values()}
     ordered = [picked[index] for index in sorted(picked)]
     images = [pictures.upright(f.picture, pictures.shown_size(f.picture, aspect))[..., ::-1] for f in ordered]
-    return np.array([f.seconds - start for f in ordered]), [np.ascontiguousarray(image) for image in images]
+    return [
+        Shot(frame.seconds - start, None, np.ascontiguousarray(image))
+        for frame, image in zip(ordered, images, strict=True)
+    ]
