@@ -76,6 +76,7 @@ def test_a_finished_run_shows_its_summary_again(seen):
         assert (done.returncode, account.strip() in done.stdout) == (0, True), done.stdout
 
 
+@pytest.mark.slow
 def test_a_kill_and_other_shards_take_nothing_back(tmp_path):
     mill = Mill(tmp_path / "mill", shards={"minutes": 0.0002, "max": 3})
     footage(mill.videos, videos=2)

@@ -80,7 +80,9 @@ def test_other_commands_remove_nothing(finished):
         assert (finished.results / "tables" / "clips.csv").exists()
 
 
-@pytest.mark.parametrize("accident", [deleted, cut, changed_unseen])
+@pytest.mark.parametrize(
+    "accident", [cut, *(pytest.param(one, marks=pytest.mark.slow) for one in (deleted, changed_unseen))]
+)
 def test_a_store_that_a_scorer_needs_is_made_again(finished, tmp_path, accident):
     clean = finished.copy(tmp_path / "clean")
     clean.change(score={"flow": {"seconds": 0.25}}).run()
@@ -95,6 +97,7 @@ def test_a_store_that_a_scorer_needs_is_made_again(finished, tmp_path, accident)
     assert finished.final() == clean.final()
 
 
+@pytest.mark.slow
 def test_a_copied_results_folder_is_whole(finished):
     for path in (finished.results / "clips").iterdir():
         os.utime(path, (1, 1))
@@ -103,6 +106,7 @@ def test_a_copied_results_folder_is_whole(finished):
     assert SAID not in again.text
 
 
+@pytest.mark.slow
 def test_with_clips_cut_first_a_lost_clip_comes_back(finished):
     finished.change(cut={"when": "first"}).run()
     before = products(finished.results)

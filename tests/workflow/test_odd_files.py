@@ -2,6 +2,7 @@
 
 import csv
 from collections import Counter, defaultdict
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from odd_videos import NOTHING, PAIRS
 
 RANKED = ["scan_videos", "score_aesthetic", "cut_clips"]
 RUNS = {"one rank": [], "two ranks": ["--set-resources", *[f"{rule}:ranks=2" for rule in RANKED]]}
+NAMES = ["one rank", pytest.param("two ranks", marks=pytest.mark.slow)]
 
 
 def table(path: Path) -> list[dict]:
@@ -30,33 +32,38 @@ def outcomes(results: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory) -> dict[str, Path]:
-    """The results of each of RUNS on all odd files."""
+def results(tmp_path_factory):
+    """Of a name in RUNS, the results of that run on all odd files; each runs when it is first asked for."""
     folder = tmp_path_factory.mktemp("odd")
     mill = Mill(folder / "mill")
     make_all(mill.videos, folder / "good")
-    for name, options in RUNS.items():
-        mill.change(results=f"results {name}").run(*options)
-    return {name: mill.folder / f"results {name}" for name in RUNS}
+
+    @cache
+    def of(name: str) -> Path:
+        mill.change(results=f"results {name}").run(*RUNS[name])
+        return mill.folder / f"results {name}"
+
+    return of
 
 
-@pytest.mark.parametrize("name", RUNS)
-def test_every_odd_file_ends_as_it_should(runs, name):
+@pytest.mark.parametrize("name", NAMES)
+def test_every_odd_file_ends_as_it_should(results, name):
     expected = {as_text(odd.name): odd.outcome for odd in ODD if odd.outcome != NOTHING}
     expected = {odd: outcome for odd, outcome in expected.items() if not outcome.startswith("ignored: ")}
     assert len(expected) > 120
-    assert outcomes(runs[name]) == expected
+    assert outcomes(results(name)) == expected
 
 
-@pytest.mark.parametrize("name", RUNS)
-def test_what_is_left_out_is_counted(runs, name):
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_left_out_is_counted(results, name):
     left_out = [odd for odd in ODD if odd.outcome.startswith("ignored: ")]
     expected = Counter((Path(odd.name).suffix.lower(), odd.outcome.removeprefix("ignored: ")) for odd in left_out)
-    rows = table(runs[name] / "tables" / "ignored.csv")
+    rows = table(results(name) / "tables" / "ignored.csv")
     assert {(row["extension"], row["reason"]): int(row["files"]) for row in rows} == expected
 
 
-def test_ranks_change_no_byte(runs):
+@pytest.mark.slow
+def test_ranks_change_no_byte(results):
     for name in ("meta.csv", "rejects.csv"):
-        one, two = ((results / name).read_bytes() for results in runs.values())
+        one, two = ((results(run) / name).read_bytes() for run in RUNS)
         assert one == two

@@ -67,6 +67,7 @@ def test_a_key_of_the_release_rewrites_what_depends_on_it_and_nothing_else(relea
     assert (mill.results / "run.json").read_bytes() == account
 
 
+@pytest.mark.slow
 def test_a_damaged_clip_stops_it_and_the_named_command_heals(released, tmp_path):
     mill = released.copy(tmp_path / "mill")
     clip = next((mill.results / "clips").glob("*.mp4"))

@@ -96,12 +96,14 @@ def test_comments_and_docstrings_run_nothing(finished):
     assert finished.run().idle
 
 
+@pytest.mark.slow
 def test_other_words_in_an_error_or_a_log_run_nothing(finished):
     finished.edit("clipmill/videos/frames.py", "and has been removed", "and is removed")
     finished.edit("clipmill/engine/job.py", "items, {missing} computed", "items in all, {missing} computed")
     assert finished.run().idle
 
 
+@pytest.mark.slow
 def test_a_change_of_a_model_that_is_not_chosen_runs_nothing(finished):
     finished.edit("clipmill/clips/flow.py", "ptlflow.get_model(", "ptlflow.get_model(name or ")
     assert finished.run().idle
@@ -116,6 +118,7 @@ def test_a_change_to_the_engine_computes_nothing(finished):
     assert finished.final() == before
 
 
+@pytest.mark.slow
 def test_a_change_to_a_gather_runs_no_map_rule(finished):
     finished.edit("gather_clips.py", "def main", "EXTRA = 1\n\n\ndef main")
     changed = finished.run()
@@ -139,6 +142,7 @@ def test_a_changed_video_costs_only_itself(finished, tmp_path):
     assert finished.final() == clean(finished, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_deleted_video_costs_nothing_and_leaves_no_row(finished, tmp_path):
     (finished.videos / "video 1.mp4").unlink()
     deleted = finished.run()
@@ -153,6 +157,7 @@ def test_a_renamed_video_computes_nothing(finished):
     assert b"renamed, 1.mp4" in finished.final()[0]
 
 
+@pytest.mark.slow
 def test_a_touched_video_computes_nothing(finished):
     later = time.time() + 100
     os.utime(finished.videos / "video 1.mp4", (later, later))
@@ -178,6 +183,7 @@ def test_a_repaired_file_of_the_same_size_and_samples_is_read_again(finished, tm
     assert finished.final() == clean(finished, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_file_that_is_replaced_while_a_run_goes_on_and_put_back_leaves_no_trace(finished, tmp_path):
     path = finished.videos / "video 1.mp4"
     shutil.copy2(path, tmp_path / "kept.mp4")
@@ -221,7 +227,10 @@ def test_a_lost_manifest_hides_no_change(finished, tmp_path):
     assert finished.final() == clean(finished, tmp_path)
 
 
-@pytest.mark.parametrize("table", ["tables/scores.csv", "tables/captions.csv", "meta.csv", "rejects.csv", "run.json"])
+MORE = [pytest.param(table, marks=pytest.mark.slow) for table in ("tables/captions.csv", "rejects.csv", "run.json")]
+
+
+@pytest.mark.parametrize("table", ["tables/scores.csv", "meta.csv", *MORE])
 def test_a_lost_table_is_gathered_again(finished, table):
     before = finished.final()
     (finished.results / table).unlink()

@@ -19,7 +19,7 @@ def fresh(folder, **change) -> Mill:
     return mill
 
 
-@pytest.mark.parametrize("shards", [3, 20])
+@pytest.mark.parametrize("shards", [3, pytest.param(20, marks=pytest.mark.slow)])
 def test_any_number_of_shards(finished_mill, tmp_path, shards):
     mill = fresh(tmp_path, shards={"minutes": 0.00001, "max": shards})
     mill.run()
@@ -73,6 +73,7 @@ def test_killed_and_started_again(finished_mill, tmp_path, rule):
     assert mill.run().idle
 
 
+@pytest.mark.slow
 def test_jobs_that_outlive_snakemake_hide_no_later_change(finished_mill, tmp_path):
     mill = fresh(tmp_path)
     interrupted(mill, "score_flow", whole_group=False)
