@@ -5,17 +5,19 @@ Example: python workflow/scripts/gather_videos.py --listing listing.csv --shards
 """
 
 import argparse
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from clipmill.engine import files, rejects, tables
 from clipmill.engine.tables import MEASURES
-from clipmill.videos import scenes
+from clipmill.videos import filters, pictures, quality, scenes
 
 VIDEOS = ("id", "relpath", "kind", "bytes", *MEASURES, "duration", "codec", "audio", "interlaced", "digest")
 SOURCE = ("bytes", "mtime", "digest")
 """What tells a source from a changed one: whoever opens it again compares."""
-CLIPS = ("id", "video_id", "relpath", "kind", "scene", "start_frame", "end_frame", "start", "end", *MEASURES, *SOURCE)
+PLACE = ("id", "video_id", "relpath", "kind", "scene", "start_frame", "end_frame", "start", "end")
+CLIPS = (*PLACE, *MEASURES, *quality.COLUMNS, *SOURCE)
 
 
 def main() -> None:
@@ -40,7 +42,8 @@ def main() -> None:
 
 def clips_of(video: dict) -> Iterator[dict]:
     """The clips of a scanned video, in time order; some are rejects."""
-    for span in scenes.from_column(video["clips"]):
+    spans = scenes.from_column(video["clips"])
+    for span, grades in zip(spans, json.loads(video["quality"]), strict=True):
         clip = {
             **video,
             "id": f"{video['id']}-{span.first:08d}",
@@ -51,7 +54,11 @@ def clips_of(video: dict) -> Iterator[dict]:
             "start": tables.number(span.start),
             "end": tables.number(span.stop),
             "num_frames": span.end - span.first,
+            **dict(zip(quality.COLUMNS, grades, strict=True)),
         }
+        if found := filters.box_of(clip):
+            *_, width, height = found[0]
+            clip |= pictures.measures((height, width))
         if span.reason:
             clip = rejects.rejected(clip, "scan_videos", span.reason, detail(span))
         yield clip

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from clipmill.engine import rejects, tables
 
-VIDEO_ONLY = frozenset({"flow", "fps"})
+VIDEO_ONLY = frozenset(
+    {"flow", "fps", "combed", "frozen", "slideshow", "black", "flashes", "vfr", "bitrate", "loudness", "silence"}
+)
 """Columns that a still image does not have, so that their thresholds do not apply to it."""
 
 

@@ -16,6 +16,9 @@ PHASES = ("videos", "clips", "captions")
 MODEL_KEYS = ("model", "pretrained", "head", "head_sha256", "weights", "revision", "server")
 """What fetch_models looks at: the other keys of a block change no model."""
 
+BY_CLIP = ("crop_borders", "deinterlace")
+"""Keys of `cut` that the scan turns into a column of each clip: steps depend on that column."""
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -45,8 +48,10 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
     refiner = config["refine"]["model"] or "none"
     frames = {"frames_from": blocks["frames"]}
     stored = {key: blocks["frames"][key] for key in ("fps", "short_side", "quality")}
+    sound = {"quality": blocks["quality"]}
     captioner = "server" if caption["server"]["url"] else caption["model"]
-    cut = {key: value for key, value in blocks["cut"].items() if key != "when"}
+    cut = {key: value for key, value in blocks["cut"].items() if key not in ("when", *BY_CLIP)}
+    by_clip = {key: blocks["cut"][key] for key in BY_CLIP}
     limits = {column: limits for column, limits in blocks["select"].items() if set(limits.values()) != {None}}
     match_limits = {"match": limits.pop("match")} if "match" in limits else {}
     scorers = {
@@ -57,8 +62,8 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
     }
     return {
         "videos.scan_videos": Rule(
-            {"detector": detector, "detectors": {detector: blocks["detectors"][detector]}, "frames": stored},
-            finish_settings={"fmin": blocks["fmin"], "clips": blocks["clips"]},
+            {"detector": detector, "detectors": {detector: blocks["detectors"][detector]}, "frames": stored} | sound,
+            finish_settings={"fmin": blocks["fmin"], "clips": blocks["clips"]} | by_clip,
             block="detector",
             model=detector,
         ),
