@@ -68,7 +68,8 @@ class ScanVideos(FrameStep):
         else:
             times = seconds_of(values)
             found = [grades.of_span(series, times, span.first, span.end, size) for span in spans]
-        unwanted = {name for name in ("crop", "deinterlace") if not self.settings[WANTED[name]]}
+        unwanted = {name for name, key in WANTED.items() if not self.settings[key]}
+        unwanted |= set() if self.settings["quality"]["sound"] else set(quality.SOUND)
         return [[number(columns.get(n)) if n not in unwanted else "" for n in quality.COLUMNS] for columns in found]
 
     def spans(self, values: dict) -> list[Span]:

@@ -7,6 +7,7 @@ few rules that a schema cannot express. `messages` holds the wording of mistakes
 import math
 import os
 from collections.abc import Iterator
+from functools import reduce
 from pathlib import Path
 
 from clipmill.captions.prompts import wording
@@ -140,6 +141,9 @@ def _contradictions(config: dict, schema: dict) -> Iterator[str]:
                 f"select.{column}: the column is made by score.{scorer}, which is not enabled; "
                 f"set score.{scorer}.enabled to true, or min and max of select.{column} to null"
             )
+        needs = schema["properties"]["select"]["properties"][column].get("needs")
+        if needs and not reduce(dict.get, needs.split("."), config) and (low, high) != (None, None):
+            yield f"select.{column}: the column is measured where {needs} is true; set that, or min and max to null"
     shortest, longest = config["clips"]["min_seconds"], config["clips"]["max_seconds"]
     if longest is not None and longest < 2 * shortest:
         yield (

@@ -12,11 +12,12 @@ from clipmill.videos.sound import heard
 HOP = 0.1
 """Seconds whose mean power is kept; a block of BS.1770 is four of them."""
 RATE = 48000
-SLACK = 48
-"""Samples by which sound may begin late without a gap: the rounding of containers."""
-SHELF = [1.53512485958697, -2.69169618940638, 1.19839281085285, 1.0, -1.69065929318241, 0.73248077421585]
-HIGH_PASS = [1.0, -2.0, 1.0, 1.0, -1.99004745483398, 0.99007225036621]
-"""The two filters of the K-weighting at 48 kHz (BS.1770-4, tables 1 and 2)."""
+SIZE = round(HOP * RATE)
+WEIGHTING = (
+    ([1.53512485958697, -2.69169618940638, 1.19839281085285], [1.0, -1.69065929318241, 0.73248077421585]),
+    ([1.0, -2.0, 1.0], [1.0, -1.99004745483398, 0.99007225036621]),
+)
+"""The two filters of the K-weighting at 48 kHz (BS.1770-4, tables 1 and 2), applied to the spectrum of each hop."""
 OFFSET = -0.691
 ABSOLUTE, RELATIVE = -70.0, -10.0
 """Gates of BS.1770-4: LUFS, and LU under the mean of what passes the first."""
@@ -50,54 +51,46 @@ def levels(path: Path, first: float) -> np.ndarray | None:
 
 
 class Hops:
-    """The K-weighted power of sound, hop by hop; samples are filtered a second at a time."""
+    """The K-weighted power of sound, hop by hop, a second at a time."""
 
     def __init__(self):
-        self.waiting: list[np.ndarray] = []
+        self.powers: list[np.ndarray] = []
+        self.second = np.zeros((2, RATE), np.float32)
         self.begin = self.end = 0
-        self.state = np.zeros((2, 2, 2))
-        self.powers = np.zeros(0)
+        turns = np.exp(-2j * np.pi * np.arange(SIZE // 2 + 1) / SIZE)
+        gains = [np.abs(np.polyval(up[::-1], turns) / np.polyval(down[::-1], turns)) for up, down in WEIGHTING]
+        self.weights = np.square(np.prod(gains, axis=0)).astype(np.float32)
 
     def take(self, samples: np.ndarray, index: int | None) -> None:
-        """Take samples (channels, n) that begin at `index`; None: where the last ones ended."""
-        apart = index is not None and abs(index - self.end) > SLACK
-        if apart or self.end - self.begin > RATE or (self.waiting and len(self.waiting[0]) != len(samples)):
-            self.filter()
-        if apart:
-            self.begin = self.end = index
-        self.waiting.append(samples)
-        self.end += samples.shape[1]
+        """Take samples (channels, n) that begin at `index`, what lies before 0 left out; None: where the last ended."""
+        index = self.end if index is None else max(index, self.begin - samples.shape[1])
+        self.end = index + samples.shape[1]
+        while self.end > self.begin:
+            low, high = max(0, index - self.begin), min(RATE, self.end - self.begin)
+            if high > low:
+                part = samples[:, self.begin + low - index : self.begin + high - index]
+                self.second[: len(part), low:high] = part
+            if self.end < self.begin + RATE:
+                return
+            self.close(RATE // SIZE)
 
-    def filter(self) -> None:
-        """Filter what waits, and add its squares to the hops that it belongs to."""
-        from scipy.signal import sosfilt
+    def close(self, count: int) -> None:
+        """Add the power of the first `count` hops of the second that is full."""
+        from scipy.fft import rfft
 
-        if self.waiting:
-            samples = np.concatenate(self.waiting, axis=1)
-            state = self.state[:, : len(samples)]
-            filtered, state[:] = sosfilt([SHELF, HIGH_PASS], samples, zi=state)
-            self.powers = _added(self.powers, np.square(filtered).sum(axis=0), self.begin)
-        self.waiting, self.begin = [], self.end
+        spectrum = rfft(self.second.reshape(2, -1, SIZE)[:, :count])
+        parts = (np.square(spectrum.real) + np.square(spectrum.imag)) @ self.weights
+        self.powers.append(parts.sum(axis=0) * 2 / SIZE**2)
+        self.second[:] = 0
+        self.begin += RATE
 
     def levels(self) -> np.ndarray | None:
         """LUFS of each hop, float32; None where no sound came."""
-        self.filter()
-        powers = self.powers[: max(0, -(-self.end // round(HOP * RATE)))]
-        if not len(powers):
+        if self.end > self.begin:
+            self.close(-(-(self.end - self.begin) // SIZE))
+        if not self.powers:
             return None
-        return np.maximum(NOTHING, OFFSET + 10 * np.log10(powers / (HOP * RATE) + 1e-13)).astype(np.float32)
-
-
-def _added(powers: np.ndarray, squares: np.ndarray, index: int) -> np.ndarray:
-    """The sums of squares of each hop with those of samples from `index` on; what comes before 0 is left out."""
-    squares, index = squares[max(0, -index) :], max(0, index)
-    if not len(squares):
-        return powers
-    hops = (index + np.arange(len(squares))) // round(HOP * RATE)
-    if hops[-1] >= len(powers):
-        powers = np.concatenate([powers, np.zeros(max(hops[-1] + 1, 2 * len(powers)) - len(powers))])
-    powers[hops[0] : hops[-1] + 1] += np.bincount(hops - hops[0], squares)
-    return powers
+        return np.maximum(NOTHING, _lufs(np.concatenate(self.powers))).astype(np.float32)
 
 
 def loudness(levels: np.ndarray) -> float | None:

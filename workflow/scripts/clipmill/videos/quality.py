@@ -15,8 +15,8 @@ import numpy as np
 
 from clipmill.videos import meters, pictures
 
-LINES, COLUMNS_SEEN = 48, 80
-"""About the lines and columns of which every frame is seen, single pixels and no means: noise tells frames apart."""
+PIXELS = 80, 48
+"""Columns and lines that are seen of every frame: single pixels, no means, so that noise tells frames apart."""
 BLACK, BLACK_SHARE = 26, 0.98
 """ffmpeg's blackdetect: a pixel under 10 % is black, a frame with 98 % of such pixels is."""
 SAME, STEP = 0.25, 0.02
@@ -35,9 +35,10 @@ LEAST = 2, 0.005
 MARGIN = 2
 """Pixels that are cut away inside of a border, as its edge is blurred."""
 
+SOUND = ("loudness", "silence")
 COLUMNS = (
     *("borders", "crop", "blur", "light", "clipped", "noise", "blocks"),
-    *("combed", "deinterlace", "frozen", "slideshow", "black", "flashes", "vfr", "bitrate", "loudness", "silence"),
+    *("combed", "deinterlace", "frozen", "slideshow", "black", "flashes", "vfr", "bitrate", *SOUND),
 )
 """Of each clip; a still image has those of the first line.
 
@@ -93,9 +94,7 @@ class Meters:
 
     def feed(self, index: int, image: np.ndarray, rate: float) -> list[int]:
         """Take one frame, HxWx3 BGR uint8."""
-        height, width = image.shape[:2]
-        pixels = image[:: max(1, height // LINES), :: max(1, width // COLUMNS_SEEN)]
-        small = cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_BGR2GRAY)
+        small = cv2.cvtColor(cv2.resize(image, PIXELS, interpolation=cv2.INTER_NEAREST), cv2.COLOR_BGR2GRAY)
         apart = cv2.norm(small, self.last, cv2.NORM_L1) / small.size if self.last is not None else 255.0
         self.luma.append(round(cv2.mean(small)[0]))
         self.change.append(min(255, round(apart / STEP)))
