@@ -76,7 +76,8 @@ def filtered(frames: Iterator[Frame], row: dict, aspect: Fraction | None, deinte
 def _graph(picture: av.VideoFrame, box: Box | None, combed: bool) -> av.filter.Graph:
     graph = av.filter.Graph()
     form = picture.format.name
-    chain = [graph.add_buffer(picture.width, picture.height, form, time_base=picture.time_base or Fraction(1, 1000))]
+    size, tick = {"width": picture.width, "height": picture.height}, picture.time_base or Fraction(1, 1000)
+    chain = [graph.add_buffer(**size, format=form, time_base=tick)]
     if combed:
         chain.append(graph.add("bwdif", "mode=send_frame:deint=all"))
     if box:

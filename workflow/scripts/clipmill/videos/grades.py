@@ -111,22 +111,21 @@ def _flashes(luma: np.ndarray, times: np.ndarray) -> int:
     """The most flashes within a second: a change of the light and the opposite one soon after."""
     light = (luma / 255.0) ** 2.2
     found: list[float] = []
-    low = high = 0  # the darkest and the brightest frame of the last third of a second
-    begin, direction, since = 0, 0, -1.0
+    begin, direction, since = 0, 0, 0  # of the frames that are compared; the last change, and when it was
     for now in range(1, len(light)):
-        while times[now] - times[begin] > FLASH_SECONDS:
+        while times[now] - times[begin] > FLASH_SECONDS and begin < now:
             begin += 1
-        recent = light[begin:now]
-        low, high = begin + int(recent.argmin()), begin + int(recent.argmax())
-        up = light[now] - light[low] >= FLASH and light[low] < DARKER
-        down = light[high] - light[now] >= FLASH and light[now] < DARKER
-        turn = 1 if up and direction != 1 and low >= since else -1 if down and direction != -1 and high >= since else 0
-        if turn:
-            if direction and times[now] - times[int(since)] <= FLASH_SECONDS:
-                found.append(float(times[now]))
-                direction, since = 0, now
-            else:
-                direction, since = turn, now
+        recent = light[max(begin, since) : now]
+        if not len(recent):
+            continue
+        up = light[now] - recent.min() >= FLASH and recent.min() < DARKER
+        down = recent.max() - light[now] >= FLASH and light[now] < DARKER
+        turn = 1 if up and direction != 1 else -1 if down and direction != -1 else 0
+        if turn and direction and times[now] - times[since] <= FLASH_SECONDS:
+            found.append(float(times[now]))
+            direction, since = 0, now
+        elif turn:
+            direction, since = turn, now
     if not found:
         return 0
     ends = np.array(found)

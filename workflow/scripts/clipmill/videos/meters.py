@@ -11,7 +11,7 @@ import numpy as np
 DARK, DARKEST = 16, 48
 """Mean and brightest level (of 255) of a line that may be a black border: bars of tapes are not quite black."""
 EDGE = 8
-"""Levels by which the picture is brighter, three lines behind the edge of a border: dark scenes get dark slowly."""
+"""Levels by which the picture gets brighter within eight lines at the edge of a border: dark scenes get dark slowly."""
 EIGHTH = 8
 """Every so many lines and columns are looked at where all would tell the same."""
 MASK = np.float32([1, -2, 1])
@@ -96,8 +96,8 @@ def _run(dark: np.ndarray, mean: np.ndarray) -> tuple[int, bool]:
     if dark.all():
         return len(dark), False
     count = int(dark.argmin())
-    behind = mean[min(count + 3, len(mean) - 1)]
-    return count, bool(count and behind - mean[:count].mean() >= EDGE)
+    before, behind = mean[max(0, count - 4)], mean[min(count + 3, len(mean) - 1)]
+    return count, bool(count and behind - before >= EDGE)
 
 
 def blur(grey: np.ndarray) -> float:
