@@ -24,6 +24,7 @@ MIN_FOUND = 0.2  # share of the corners that come back
 STILL = 0.4  # pixels: a corner at rest; noise moves corners by 0.05-0.3
 STILL_SHARE = 0.25  # of the corners are at rest against the similarity ...
 STILL_RIVAL = 0.7  # ... which explains fewer than this: the camera stands still
+RIM_SIDES, RIM_SHARE = 2, 0.4  # sides, and share of the rim's cells, at rest against the similarity: so does it here
 
 
 class Move(NamedTuple):
@@ -91,12 +92,30 @@ def _move(last: np.ndarray, now: np.ndarray) -> Move:
         return LOST
     agree, still = inliers.ravel().astype(bool), shift < STILL
     misses = np.linalg.norm((start - centre) @ matrix[:, :2].T + matrix[:, 2] + centre - end, axis=1) > tolerance
-    if (still & misses).mean() > STILL_SHARE and agree.mean() < STILL_RIVAL:
+    rests = (still & misses).mean() > STILL_SHARE and agree.mean() < STILL_RIVAL
+    if rests or _rim_rests(_cell(start, height, width), still & misses, width >= height):
         return Move(0.0, 0.0, 0.0, 0.0, float((agree | still).mean()))
     if len(np.unique(_cell(start[agree], height, width))) < MIN_CELLS:
         return LOST
     (cosine, _, x), (sine, _, y) = matrix
     return Move(x, y, float(np.log(np.hypot(cosine, sine))), float(np.arctan2(sine, cosine)), float(agree.mean()))
+
+
+def _rim_rests(cells: np.ndarray, rests: np.ndarray, wide: bool) -> bool:
+    """Whether the rim of the picture is at rest against the similarity: a thing that fills the middle moves.
+
+    `cells`: the cell of each corner; `rests`: whether it is at rest and disagrees. A side rests where most of its cells
+    do; the cells in the picture's corners count for no side. Text that stands still is on one side.
+    """
+    columns, lines = GRID if wide else GRID[::-1]
+    count = np.bincount(cells, minlength=columns * lines).reshape(lines, columns)
+    resting = np.bincount(cells, rests, columns * lines).reshape(lines, columns) > count / 2
+    seen = count > 0
+    sides = [np.s_[0, 1:-1], np.s_[-1, 1:-1], np.s_[1:-1, 0], np.s_[1:-1, -1]]
+    still = sum(seen[side].any() and resting[side].sum() > seen[side].sum() / 2 for side in sides)
+    rim = np.ones_like(seen)
+    rim[1:-1, 1:-1] = False
+    return still >= RIM_SIDES and resting[rim].sum() >= RIM_SHARE * seen[rim].sum()
 
 
 def _corners(picture: np.ndarray) -> np.ndarray:
