@@ -9,9 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 # Corners and flow, for pictures with a short side of about 270 pixels.
-GRID = 8, 6  # cells along the long and the short side
-PER_CELL = 8  # corners per cell: 384 in total
-MIN_CELLS = 8  # cells with corners that agree; fewer are a lamp or a small title on black
+GRID = 16, 12  # cells along the long and the short side
+PER_CELL = 2  # corners per cell: 384 in total
+MIN_CELLS = 16  # cells with corners that agree; fewer are a lamp or a small title on black
+MIN_CORNERS = 24  # fewer corners tell nothing
 SPACING = 60  # corners are at least the short side / SPACING apart
 QUALITY = 3e-4  # of the strongest corner in the picture; low, so that a plain background has corners too
 FLAT = 1.5  # standard deviation (grey levels) of a picture with nothing in it
@@ -73,10 +74,10 @@ def _move(last: np.ndarray, now: np.ndarray) -> Move:
     if last.shape != now.shape:
         return LOST
     corners = _corners(last)
-    if len(corners) < 3 * MIN_CELLS:
+    if len(corners) < MIN_CORNERS:
         return LOST
     start, end = _follow(last, now, corners)
-    if len(start) < max(3 * MIN_CELLS, MIN_FOUND * len(corners)):
+    if len(start) < max(MIN_CORNERS, MIN_FOUND * len(corners)):
         return LOST
 
     height, width = last.shape
