@@ -23,6 +23,7 @@ META = [
     "ocr_area",
     "match",
     "cmotion",
+    "shake",
     "video_id",
     "start",
     "end",

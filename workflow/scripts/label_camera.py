@@ -15,14 +15,21 @@ from clipmill.videos.reader import Frame, Reader, refuse_damaged, span_of
 
 
 class LabelCamera(Step):
-    """`cmotion`; a still image has none."""
+    """`cmotion` and `shake` (median jitter, % of the short side); a still image has none."""
 
-    columns = ("cmotion",)
+    columns = ("cmotion", "shake")
     depends_on = ("start_frame", "end_frame", "start", "end", "crop")
     in_threads = reads_source = True
 
     def compute(self, rows: list[dict], prepared: list) -> list[dict]:
-        return [{"cmotion": "" if row["kind"] == "image" else camera.label(self.samples(row))[0]} for row in rows]
+        return [self.named(row) for row in rows]
+
+    def named(self, row: dict) -> dict:
+        """The columns of one clip."""
+        if row["kind"] == "image":
+            return {"cmotion": "", "shake": None}
+        found = camera.label(self.samples(row))
+        return {"cmotion": found.label, "shake": found.shake}
 
     def samples(self, row: dict) -> Iterator[tuple[float, np.ndarray]]:
         """(seconds, grey picture) of the clip on the grid of `fps` pictures per second, in one forward pass."""
