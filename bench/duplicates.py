@@ -37,9 +37,8 @@ def main() -> None:
         true = set(zip(copies.tolist(), originals.tolist(), strict=True))
         hit = sum(tuple(pair) in true for pair in found.tolist())
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-        print(
-            f"| {count:,} | {hit:,} of {len(true):,} (and {len(found) - hit:,} others) | {seconds:.1f} | {memory:.2f} |"
-        )
+        pairs = f"{hit:,} of {len(true):,} (and {len(found) - hit:,} others)"
+        print(f"| {count:,} | {pairs} | {seconds:.1f} | {memory:.2f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ KEYS = {".".join(path): (path, value, speed) for path, value, speed in values(SC
 CONCERNS = {
     "videos": set(), "results": None, "models": set(), "scratch": set(), "shards": set(), "max_error_share": set(),
     "item_minutes": set(),
-    "quality": {"videos.scan_videos"}, "cut.crop_borders": set(), "cut.deinterlace": set(),
+    "duplicates": set(), "quality": {"videos.scan_videos"}, "cut.crop_borders": set(), "cut.deinterlace": set(),
     "fmin": set(), "clips": set(), "detector": {"videos.scan_videos"}, "detectors.adaptive": {"videos.scan_videos"},
     "detectors": set(), "frames.source": {"scorers", "captions.caption_clips", "captions.score_match"},
     "frames": {"videos.scan_videos", "scorers", "captions.caption_clips", "captions.score_match"},

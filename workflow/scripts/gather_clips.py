@@ -17,7 +17,9 @@ def main() -> None:
     parser.add_argument("--shards", type=Path, nargs="+", required=True, help="the shards' tables, in order")
     for name in ("scores", "selected", "rejects"):
         parser.add_argument(f"--{name}", type=Path, required=True, help=f"the table of {name} to write")
+    parser.add_argument("--duplicates", type=Path, nargs="*", default=[], help="the table of find_duplicates")
     args = parser.parse_args()
+    better = {row["id"]: row for path in args.duplicates for row in tables.read(path)}
     names = [name for name in tables.columns(args.shards[0]) if name not in rejects.COLUMNS]
     with (
         files.whole(args.scores) as scores,
@@ -27,6 +29,9 @@ def main() -> None:
         to_scores, to_selected = tables.writer(scores, names), tables.writer(selected, names)
         to_rejects = tables.writer(rejected, rejects.TABLE)
         for row in tables.balanced(args.clips, tables.concatenate(args.shards)):
+            if found := better.get(row["id"]):
+                where = f"{found['of']} of {found['relpath']} at {found['start'] or 0} s shows the same and stays"
+                row = rejects.rejected(row, "find_duplicates", "duplicate", where)
             to_scores.writerow(row)
             (to_rejects if rejects.is_reject(row) else to_selected).writerow(row)
 

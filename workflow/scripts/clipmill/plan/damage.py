@@ -28,6 +28,7 @@ FIRST = {
     "tables/listing.csv": "plan/videos/manifest.csv",
     "tables/ignored.csv": "run.json",
     "work/rejects/list_videos.csv": "plan/videos/manifest.csv",
+    "tables/duplicates.csv": "tables/selected.csv",
     "models.json": "run.json",
     "run.json": "run.json",
 }

@@ -68,6 +68,7 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
             model=detector,
         ),
         **scorers,
+        "clips.hash_clips": Rule(frames, enabled=config["duplicates"]["enabled"]),
         "clips.select_clips": Rule(
             limits, reads=tuple(name for name, rule in scorers.items() if rule.enabled), remembers=False
         ),
@@ -160,6 +161,11 @@ class Pipeline:
         memos = [f"{script_of(name)}={self.memo(name)}" for name in self.steps(phase)]
         return {"code": fingerprint("plan"), "options": shlex.join([*limits, "--steps", *memos])}
 
+    @property
+    def duplicates(self) -> str:
+        """The folder of what find_duplicates remembers: pairs depend on its code, and on the hashes themselves."""
+        return f"{self.results}/memo/find_duplicates/{digest(fingerprint('find_duplicates', engine=False))}"
+
     def models(self) -> dict[str, dict | str]:
         """What fetch_models must look at: the keys that name models, by configuration block."""
         blocks = [rule.block for rule in self.rules.values() if rule.block and rule.enabled]
@@ -173,7 +179,7 @@ class Pipeline:
         """The memo and work folders of this configuration, so that `make tidy` knows the others."""
         running = [name for name, rule in self.rules.items() if rule.enabled]
         return {
-            "memo": sorted({self.memo(name) for phase in PHASES for name in self.steps(phase)}),
+            "memo": sorted({self.duplicates, *(self.memo(name) for phase in PHASES for name in self.steps(phase))}),
             "work": sorted(str(Path(self.table(name)).parent) for name in running),
         }
 
