@@ -5,6 +5,7 @@ import shutil
 
 import cv2
 import numpy as np
+import pytest
 import skimage.data
 from clipmill.engine import tables
 from mill import Mill
@@ -34,6 +35,7 @@ def read(mill, name):
     return list(tables.read(mill.results / name))
 
 
+@pytest.mark.slow
 def test_duplicates_and_borders_through_the_workflow(tmp_path):
     mill = Mill(tmp_path / "one", **SETTINGS, shards={"minutes": 0.0001, "max": 4})
     film(mill.videos / "coffee.mp4", "coffee")
