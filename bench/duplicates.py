@@ -2,19 +2,14 @@
 
 Each tenth frame is a copy of another one with up to three bits changed; the others are random.
 
-Example: python bench/duplicates.py --most 1000000
+Example: PYTHONPATH=workflow/scripts python bench/duplicates.py --most 1000000
 """
 
 import argparse
 import resource
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
-
 from clipmill.clips import hashes
 
 
