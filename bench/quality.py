@@ -11,12 +11,11 @@ import time
 from collections import Counter
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-
 from clipmill.plan.config import check
 from clipmill.videos import loudness, quality
 from clipmill.videos.scan import Scan
 
+ROOT = Path(__file__).resolve().parents[1]
 PARTS = [(quality.Meters, "feed"), (quality.Meters, "look"), (quality.Meters, "series"), (loudness, "levels")]
 
 
