@@ -28,11 +28,12 @@ FIRST = {
     "tables/listing.csv": "plan/videos/manifest.csv",
     "tables/ignored.csv": "run.json",
     "work/rejects/list_videos.csv": "plan/videos/manifest.csv",
-    "tables/duplicates.csv": "tables/selected.csv",
     "models.json": "run.json",
     "run.json": "run.json",
 }
 """The other tables, with what must be missing so that Snakemake makes them again."""
+OPTIONAL = {"tables/duplicates.csv": "tables/selected.csv"}
+"""The same of tables that not every configuration makes."""
 FORGOTTEN = "it is forgotten, and what it held is computed again where it is needed"
 THREADS = 16
 """Tables whose files are looked at side by side: on a network's disk each look is a wait."""
@@ -51,7 +52,7 @@ class Finding:
 def findings(pipeline: Pipeline) -> Iterator[Finding]:
     """Every damaged or lost file of what this configuration has made. A folder without a run has none."""
     results = Path(pipeline.results)
-    for name, after in FIRST.items():
+    for name, after in (FIRST | OPTIONAL).items():
         yield from _unless_whole(results / name, results / after)
     for found in _unless_whole(results / "memo/list_videos/files.csv"):
         yield replace(found, then=FORGOTTEN)
