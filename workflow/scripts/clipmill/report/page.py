@@ -81,7 +81,8 @@ def build(results: Path, settings: dict, shipped: dict[str, float], complete: bo
 
 class Run:
     """The tables of a run as the page needs them: `rows`, the clips that it counts, with `ms`, `kept`, `failed` (no
-    limit is why: a scorer rejected it, or a condition on a text) and `late` (see LATE); their `strata`; `why` each other clip is a reject, by id; `later`."""
+    limit is why: a scorer or a condition on a text rejected it, it is not chosen or a duplicate) and `late` (see LATE);
+    their `strata`; `why` each other clip is a reject, by id; `later`."""
 
     def __init__(self, results: Path, settings: dict, complete: bool):
         self.results, self.settings, self.complete = results, settings, complete

@@ -18,7 +18,7 @@ from clipmill.engine import vouch
 from clipmill.engine.files import whole
 from clipmill.engine.rejects import Reject
 from clipmill.engine.step import Step
-from clipmill.videos import pictures
+from clipmill.videos import filters, pictures
 from clipmill.videos.reader import SAME_TIME, Reader, refuse_damaged, span_of
 
 cv2.setNumThreads(1)  # a step's threads work on items side by side
@@ -126,7 +126,13 @@ def read(store: Store, row: dict, fractions: Sequence[float]) -> list[np.ndarray
 
 
 def _pick(store: Store, row: dict, wanted: list[float]) -> tuple[np.ndarray, list[np.ndarray]]:
-    """The distinct frames of a clip nearest to the wanted seconds from its start, in time order."""
+    """The distinct frames of a clip nearest to the wanted seconds from its start, in time order, as its row wants them
+    cropped."""
+    times, images = _whole(store, row, wanted)
+    return times, [filters.cropped(image, row) for image in images]
+
+
+def _whole(store: Store, row: dict, wanted: list[float]) -> tuple[np.ndarray, list[np.ndarray]]:
     start = float(row["start"] or 0)
     if store.source == "video" and row.get("kind") != "image":
         return _from_source(store, row, wanted)
