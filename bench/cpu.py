@@ -36,6 +36,9 @@ SETTINGS = {
         "content": {"threshold": 27.0, "min_scene_frames": 15},
         "transnetv2": {"threshold": 0.5, "min_scene_frames": 15},
     },
+    "quality": {"sound": True},
+    "crop_borders": False,
+    "deinterlace": False,
     "fmin": 1,
     "clips": {"min_seconds": 0.5, "max_seconds": None},
 }

@@ -11,6 +11,7 @@ import numpy as np
 import scan_videos
 from clipmill.engine import tables
 from clipmill.plan.config import check
+from clipmill.plan.flow import BY_CLIP
 from clipmill.videos import frames, scenes
 from clipmill.videos.sources import IMAGES
 
@@ -38,9 +39,10 @@ class Scanned:
 
     def __init__(self, path: Path, results: Path, **settings):
         config = check(settings, SCHEMA)
-        names = ("frames", "detector", "detectors", "fmin", "clips")
+        names = ("frames", "detector", "detectors", "fmin", "clips", "quality")
         self.path, self.results = path, results
-        step = scan_videos.ScanVideos({n: config[n] for n in names}, results, path.parent, results / "frames")
+        settings = {n: config[n] for n in names} | {n: config["cut"][n] for n in BY_CLIP}
+        step = scan_videos.ScanVideos(settings, results, path.parent, results / "frames")
         identity = hashlib.blake2b(str(path).encode(), digest_size=8).hexdigest()
         row = {"id": identity, "relpath": path.name, "bytes": str(path.stat().st_size)}
         row["kind"] = "image" if path.suffix in IMAGES | {".avif"} else "video"

@@ -64,7 +64,7 @@ def write(mill: Pipeline, found: list[dict]) -> None:
     results = Path(mill.results)
     limits = mill.rules["clips.select_clips"].settings
     decided = [thresholds.decided(row, limits, "select_clips") for row in found]
-    names = list(rows(1)[0])
+    names = [name for name in {**rows(1)[0], **(found[0] if found else {})} if name not in rejects.COLUMNS]
     tables.write(results / "tables/scores.csv", names, found)
     kept = [row for row in decided if not rejects.is_reject(row)]
     tables.write(results / "tables/selected.csv", names, kept)

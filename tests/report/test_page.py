@@ -3,14 +3,16 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import scored_run
 import yaml
 from browser import browser
 from clipmill.clips import thresholds
-from clipmill.engine import tables
+from clipmill.engine import rejects, tables
 from clipmill.report import clips, page
+from clipmill.videos import quality
 from mill import Mill, footage
 
 HOSTILE = """<script>alert(1)</script>"'&<img src=x onerror=alert(2)>"""
@@ -219,6 +221,38 @@ def test_each_threshold_says_what_it_does(opened, scored):
     assert both == int((~keeps(rows, {"aes": {"min": 4.5}}) & ~keeps(rows, {"flow": {"min": 0.3}})).sum())
     assert "without a value: rejected" in tab.locator("#card-flow").inner_text()
     assert "images: not judged" in tab.locator("#card-flow").inner_text()
+
+
+def test_limits_on_every_technical_column_count_as_pandas_does_and_a_duplicate_stays_out(opened, tmp_path):
+    random = np.random.default_rng(5)
+    select = {name: {"max": 0.97} for name in quality.COLUMNS if name not in ("crop", "deinterlace")}
+    mill = scored_run.pipeline(
+        tmp_path / "results", select=scored_run.SELECT | select | {"fps": {"max": 60}}, quality={"sound": True}
+    )
+    found = [
+        row | {name: "" if row["kind"] == "image" else tables.number(float(random.random())) for name in select}
+        for row in scored_run.rows(2000)
+    ]
+    scored_run.write(mill, found)
+    results, select = Path(mill.results), scored_run.SELECT | select
+    table = results / "work/rejects/clips.csv"
+    kept = next(tables.read(results / "tables/selected.csv"))
+    twin = rejects.rejected(kept, "find_duplicates", "duplicate", "another one shows the same and stays")
+    tables.write(table, rejects.TABLE, sorted([*tables.read(table), twin], key=lambda row: row["id"]))
+    tab = opened(built(mill))
+    truth = yielded(results, select)
+    assert truth[0] > 100
+    assert shown(tab) == truth
+    loose = tab.evaluate("""() => { const { counts } = clipmill;
+        counts.limits = counts.limits.map(() => ({ min: -1, max: -1 }));
+        for (const column of counts.columns) counts.refresh(column);
+        return counts.count(counts.columns).clips }""")
+    assert loose == yielded(results, {})[0] == 2000 - len(scored_rejects(found)) - 1
+
+
+def scored_rejects(found: list[dict]) -> list[dict]:
+    """The clips that a scorer rejected."""
+    return [row for row in found if rejects.is_reject(row)]
 
 
 def test_the_copied_configuration_gives_the_counts_that_the_page_foretold(opened, finished_page, tmp_path, chromium):

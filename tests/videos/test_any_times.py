@@ -1,11 +1,13 @@
 """Whatever the times of a video's frames are, its spans tile it, and times and spans survive their columns."""
 
+import json
 from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
 from clipmill.engine import tables
 from clipmill.engine.rejects import is_reject
+from clipmill.videos import quality
 from clipmill.videos.reader import SAME_TIME
 from clipmill.videos.scenes import LONG_FRAME, from_column, packed, seconds_of, split, to_column
 from gather_videos import clips_of
@@ -75,7 +77,8 @@ def test_spans_survive_their_column(video):
 @given(videos())
 def test_each_span_is_one_row_with_an_id_of_its_own_in_order(video):
     spans = split(**video)
-    rows = list(clips_of({"id": "0a", "clips": to_column(spans)}))
+    grades = json.dumps([[""] * len(quality.COLUMNS)] * len(spans))
+    rows = list(clips_of({"id": "0a", "clips": to_column(spans), "quality": grades}))
     assert (
         [bool(row.get("reason")) for row in rows] == [bool(span.reason) for span in spans] == list(map(is_reject, rows))
     )

@@ -6,12 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import gather_videos
 import list_videos
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from clipmill.engine import tables
-from clipmill.videos import json_lists, lists, sources, texts
+from clipmill.videos import entries, json_lists, lists, sources, texts
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -132,6 +133,10 @@ def test_names_that_are_ours_get_a_prefix_and_it_is_said(folder):
     assert sorted(list(found["extras"][0])[3:]) == sorted(names)
     assert "the list's column `sharpness` goes on as `list_sharpness`" in found["said"]
     assert "list_text" in taken(folder, "list.csv", "--captions", "none")["extras"][0]
+
+
+def test_the_columns_of_clips_are_ours():
+    assert set(gather_videos.CLIPS) <= entries.OURS
 
 
 def test_paths_start_from_the_root_that_is_named(folder):

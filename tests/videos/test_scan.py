@@ -168,6 +168,7 @@ def test_a_file_that_is_gone_is_the_environments_fault(plain, tmp_path):
     row = {"id": "0" * 16, "relpath": "gone.mp4", "kind": "video", "bytes": "1"}
     step.settings = {
         "frames": {},
+        "quality": {"sound": False},
         "detector": "content",
         "detectors": {"content": {"threshold": 27, "min_scene_frames": 15}},
     }
@@ -193,6 +194,7 @@ def test_any_name_is_read_and_comes_through_the_tables_unchanged(tmp_path):
     detectors = {"content": {"threshold": 27, "min_scene_frames": 15}}
     settings = {"frames": {"fps": 2, "short_side": 64, "quality": 90}, "detector": "content", "detectors": detectors}
     settings |= {"fmin": 1, "clips": {"min_seconds": 0, "max_seconds": None}}
+    settings |= {"quality": {"sound": False}, "crop_borders": False, "deinterlace": False}
     places = ["--videos", "http:videos", "--store", "frames", "--results", ".", "--settings", json.dumps(settings)]
     scan = [SCRIPTS / "scan_videos.py", "--table", "listing.csv", "--out", "work/scan/x/0.csv", "--memo", "memo"]
     subprocess.run([sys.executable, *scan, *places], **run)

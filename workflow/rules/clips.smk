@@ -73,6 +73,22 @@ use rule score_aesthetic as score_ocr with:
         **literal(pipeline.params("clips.score_ocr")),
 
 
+# scripts/hash_clips.py: column hashes, for find_duplicates
+rule hash_clips:
+    input:
+        plan=ancient("<results>/plan/clips/manifest.csv"),
+        table="<results>/plan/clips/{shard}.csv",
+    output:
+        pipeline.table("clips.hash_clips"),
+    log:
+        "<results>/logs/clips.hash_clips/{shard}.log",
+    threads: 1
+    params:
+        **literal(pipeline.params("clips.hash_clips")),
+    shell:
+        "exec python {params.command} --table {input.table:q} --out {output:q} --threads {threads} > {log:q} 2>&1"
+
+
 # scripts/select_clips.py: joins the scores and applies the thresholds
 rule select_clips:
     input:
@@ -109,6 +125,27 @@ rule cut_clips_first:
         "exec python {params.command} --table {input.table:q} --out {output:q} --threads {threads} > {log:q} 2>&1"
 
 
+# scripts/find_duplicates.py: tables/duplicates.csv, with `duplicates.enabled`
+rule find_duplicates:
+    input:
+        plan=rules.plan_clips.output.manifest,
+        hashes=shards("clips.hash_clips"),
+        selected=shards("clips.select_clips"),
+    output:
+        "<results>/tables/duplicates.csv",
+    log:
+        "<results>/logs/find_duplicates.log",
+    benchmark:
+        "<results>/benchmarks/find_duplicates.tsv"
+    threads: 1
+    params:
+        **literal(memo=f"{pipeline.duplicates}/known.csv"),
+        code=fingerprint("find_duplicates"),
+    shell:
+        'python "$CLIPMILL_WORKFLOW"/scripts/find_duplicates.py --hashes {input.hashes:q} --selected {input.selected:q}'
+        " --memo {params.memo:q} --out {output:q} > {log:q} 2>&1"
+
+
 # scripts/gather_clips.py: tables/scores.csv and tables/selected.csv
 rule gather_clips:
     input:
@@ -117,6 +154,7 @@ rule gather_clips:
         extras=rules.list_videos.output.extras,
         shards=shards("clips.select_clips"),
         cut=shards("clips.cut_clips"),
+        duplicates=rules.find_duplicates.output if config["duplicates"]["enabled"] else [],
     output:
         scores="<results>/tables/scores.csv",
         selected="<results>/tables/selected.csv",
@@ -130,4 +168,5 @@ rule gather_clips:
         code=fingerprint("gather_clips"),
     shell:
         'python "$CLIPMILL_WORKFLOW"/scripts/gather_clips.py --clips {input.clips:q} --shards {input.shards:q}'
-        " --extras {input.extras:q} --scores {output.scores:q} --selected {output.selected:q} --rejects {output.rejects:q} > {log:q} 2>&1"
+        " --extras {input.extras:q} --scores {output.scores:q} --selected {output.selected:q} --rejects {output.rejects:q}"
+        " --duplicates {input.duplicates:q} > {log:q} 2>&1"

@@ -33,7 +33,7 @@ class CaptionClips(FrameStep):
     """`text` by the embedded stand-in, a model that transformers or vLLM loads, or an OpenAI-compatible server."""
 
     remembers = (ORIGIN,)
-    depends_on = ("start_frame", "end_frame", "start", "end", "num_frames")
+    depends_on = ("start_frame", "end_frame", "start", "end", "num_frames", "crop")
 
     def __init__(self, settings, *rest):
         super().__init__(settings, *rest)

@@ -19,7 +19,7 @@ from clipmill.engine.job import main
 from clipmill.engine.rejects import Reject
 from clipmill.engine.step import Step
 from clipmill.engine.tables import MEASURES
-from clipmill.videos import images, pictures
+from clipmill.videos import filters, images, pictures
 from clipmill.videos.clip_file import ClipFile, frames_digest, read_back
 from clipmill.videos.reader import SAME_TIME, Frame, Reader, refuse_damaged, span_of
 from PIL import Image
@@ -33,7 +33,7 @@ class CutClips(Step):
 
     columns = ("path", "frames_digest", *(f"cut_{name}" for name in MEASURES))
     remembers = ("written",)
-    depends_on = ("start_frame", "end_frame", "start", "end")
+    depends_on = ("start_frame", "end_frame", "start", "end", *filters.COLUMNS)
     in_threads = reads_source = True
 
     def batches(self, rows: list[dict]) -> list[list[dict]]:
@@ -72,10 +72,14 @@ class CutClips(Step):
         """A still image: the file as it is where it shows what was scored; a PNG of that, otherwise."""
         source = self.source(row)
         still = images.read(source)
-        width, height = still.picture.size
+        picture = still.picture
+        if found := filters.box_of(row):
+            x, y, width, height = found[0]
+            picture = picture.crop((x, y, x + width, y + height))
+        width, height = picture.size
         size = pictures.shrunk((height, width), self.settings["shorter_size"])
-        shown = still.picture.resize(size[::-1], Image.Resampling.LANCZOS)
-        same = still.plain and size == (height, width)
+        shown = picture.resize(size[::-1], Image.Resampling.LANCZOS)
+        same = still.plain and size == still.picture.size[::-1]
         path = self.target(row, source.suffix.lower() if same else ".png")
         with whole(path, "wb") as file:
             if same:
@@ -126,7 +130,7 @@ class Cutting:
 
     def cut(self, row: dict, reader: Reader) -> dict:
         """Encode one clip from the frames that follow."""
-        mine = self.frames_of(row)
+        mine = filters.filtered(self.frames_of(row), row, reader.stream.sample_aspect_ratio)
         opening = next(mine, None)
         if opening is None:
             raise Reject("the clip cannot be read", "its source ends before it")

@@ -26,6 +26,7 @@ META = [
     "ocr_area",
     "match",
     "cmotion",
+    "shake",
     "video_id",
     "start",
     "end",

@@ -19,7 +19,9 @@ def main() -> None:
     parser.add_argument("--extras", type=Path, required=True, help="a table of the list's other columns")
     for name in ("scores", "selected", "rejects"):
         parser.add_argument(f"--{name}", type=Path, required=True, help=f"the table of {name} to write")
+    parser.add_argument("--duplicates", type=Path, nargs="*", default=[], help="the table of find_duplicates")
     args = parser.parse_args()
+    better = {row["id"]: row for path in args.duplicates for row in tables.read(path)}
     extras = tables.columns(args.extras)[len(KEYS) :]
     names = [name for name in tables.columns(args.shards[0]) if name not in (*rejects.COLUMNS, *extras)] + extras
     with (
@@ -30,6 +32,9 @@ def main() -> None:
         to_scores, to_selected = tables.writer(scores, names), tables.writer(selected, names)
         to_rejects = tables.writer(rejected, [*rejects.TABLE, *extras])
         for row in tables.balanced(args.clips, tables.concatenate(args.shards)):
+            if found := better.get(row["id"]):
+                where = f"{found['of']} of {found['relpath']} at {found['start'] or 0} s shows the same and stays"
+                row = rejects.rejected(row, "find_duplicates", "duplicate", where)
             to_scores.writerow(row)
             (to_rejects if rejects.is_reject(row) else to_selected).writerow(row)
 

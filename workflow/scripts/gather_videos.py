@@ -5,13 +5,14 @@ Example: python workflow/scripts/gather_videos.py --listing listing.csv --shards
 """
 
 import argparse
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from clipmill.engine import files, rejects, tables
 from clipmill.engine.tables import MEASURES
-from clipmill.videos import scenes
+from clipmill.videos import filters, pictures, quality, scenes
 from clipmill.videos.extras import Extras
 from clipmill.videos.marks import UNUSABLE
 
@@ -20,7 +21,8 @@ SOURCE = ("bytes", "mtime", "digest")
 """What tells a source from a changed one: whoever opens it again compares."""
 LISTED = "list_videos"
 """The stage of a row of the list that marks a span that its video does not have."""
-CLIPS = ("id", "video_id", "relpath", "kind", "scene", "start_frame", "end_frame", "start", "end", *MEASURES, *SOURCE)
+PLACE = ("id", "video_id", "relpath", "kind", "scene", "start_frame", "end_frame", "start", "end")
+CLIPS = (*PLACE, *MEASURES, *quality.COLUMNS, *SOURCE)
 
 
 def main() -> None:
@@ -55,7 +57,7 @@ def clips_of(video: dict, entries: Sequence[dict] = ()) -> Iterator[dict]:
     """
     found = scenes.from_column(video["clips"])
     begin = Counter(span.first for span in found if span.reason not in UNUSABLE)
-    for span in found:
+    for span, grades in zip(found, json.loads(video["quality"]), strict=True):
         entry = entries[span.row] if entries else {}
         if span.reason in UNUSABLE:
             said = f"row {entry['row']} of the list: {entry['span'] or 'all'} of {float(video['duration'] or 0):.3f} s"
@@ -72,7 +74,11 @@ def clips_of(video: dict, entries: Sequence[dict] = ()) -> Iterator[dict]:
             "start": tables.number(span.start),
             "end": tables.number(span.stop),
             "num_frames": span.end - span.first,
+            **dict(zip(quality.COLUMNS, grades, strict=True)),
         }
+        if found := filters.box_of(clip):
+            *_, width, height = found[0]
+            clip |= pictures.measures((height, width))
         if span.reason:
             clip = rejects.rejected(clip, "scan_videos", span.reason, detail(span))
         yield clip

@@ -10,29 +10,41 @@ import numpy as np
 from clipmill.clips import camera
 from clipmill.engine.job import main
 from clipmill.engine.step import Step
-from clipmill.videos import frames, pictures
-from clipmill.videos.reader import Reader, refuse_damaged, span_of
+from clipmill.videos import filters, frames, pictures
+from clipmill.videos.reader import Frame, Reader, refuse_damaged, span_of
 
 
 class LabelCamera(Step):
-    """`cmotion`; a still image has none."""
+    """`cmotion` and `shake` (median jitter, % of the short side); a still image has none."""
 
-    columns = ("cmotion",)
-    depends_on = ("start_frame", "end_frame", "start", "end")
+    columns = ("cmotion", "shake")
+    depends_on = ("start_frame", "end_frame", "start", "end", "crop")
     in_threads = reads_source = True
 
     def compute(self, rows: list[dict], prepared: list) -> list[dict]:
-        return [{"cmotion": "" if row["kind"] == "image" else camera.label(self.samples(row))[0]} for row in rows]
+        return [self.named(row) for row in rows]
+
+    def named(self, row: dict) -> dict:
+        """The columns of one clip."""
+        if row["kind"] == "image":
+            return {"cmotion": "", "shake": None}
+        found = camera.label(self.samples(row))
+        return {"cmotion": found.label, "shake": found.shake}
 
     def samples(self, row: dict) -> Iterator[tuple[float, np.ndarray]]:
         """(seconds, grey picture) of the clip on the grid of `fps` pictures per second, in one forward pass."""
-        grid = frames.Grid(self.settings["fps"])
         with Reader(self.source(row)) as reader:
             aspect = reader.stream.sample_aspect_ratio
-            for frame in reader.span(*span_of(row)):
-                refuse_damaged(frame)
-                if grid.wants(frame.seconds - float(row["start"])):
-                    yield frame.seconds, pictures.grey(frame.picture, self.settings["short_side"], aspect)
+            for frame in filters.filtered(self.wanted(reader, row), row, aspect, deinterlace=False):
+                yield frame.seconds, pictures.grey(frame.picture, self.settings["short_side"], aspect)
+
+    def wanted(self, reader: Reader, row: dict) -> Iterator[Frame]:
+        """The frames on the grid."""
+        grid = frames.Grid(self.settings["fps"])
+        for frame in reader.span(*span_of(row)):
+            refuse_damaged(frame)
+            if grid.wants(frame.seconds - float(row["start"])):
+                yield frame
 
 
 if __name__ == "__main__":

@@ -12,18 +12,21 @@ import numpy as np
 from clipmill.engine import vouch
 from clipmill.engine.job import main
 from clipmill.engine.rejects import Reject
-from clipmill.engine.tables import MEASURES
-from clipmill.videos import images, marks
+from clipmill.engine.tables import MEASURES, number
+from clipmill.videos import grades, images, marks, quality
 from clipmill.videos.frames import FrameStep
 from clipmill.videos.scan import Scan, scan_image
 from clipmill.videos.scenes import IMAGE, Span, as_it_is, seconds_of, split, to_column, truncated
+
+WANTED = {"crop": "crop_borders", "deinterlace": "deinterlace"}
+"""Columns that say what is done to a clip's picture, and the keys of `cut` that ask for it."""
 
 
 class ScanVideos(FrameStep):
     """A file's true measures, its scenes, and its frame store."""
 
-    columns = ("kind", *MEASURES, "duration", "codec", "audio", "interlaced", "digest", "clips")
-    remembers = ("scenes", "times", "tick", "damaged", "promised", "written", "seen")
+    columns = ("kind", *MEASURES, "duration", "codec", "audio", "interlaced", "digest", "clips", "quality")
+    remembers = ("scenes", "times", "tick", "damaged", "promised", "meters", "written", "seen")
     depends_on = ("kind", "bytes")
     in_threads = reads_source = True
 
@@ -55,7 +58,20 @@ class ScanVideos(FrameStep):
         """Scenes become clips: damaged and too short ones are marked, too long ones split evenly."""
         if int(values["num_frames"]) < self.settings["fmin"]:
             raise Reject("fewer frames than fmin", f"{values['num_frames']} < {self.settings['fmin']}")
-        return {**values, "clips": to_column(self.spans(json.loads(row.get("spans") or "[]"), values))}
+        spans = self.spans(json.loads(row.get("spans") or "[]"), values)
+        return {**values, "clips": to_column(spans), "quality": json.dumps(self.quality(values, spans))}
+
+    def quality(self, values: dict, spans: list[Span]) -> list[list[str]]:
+        """The technical columns of each span; what is to be done only where it is wanted."""
+        series, size = quality.Series.of(values["meters"]), (int(values["height"]), int(values["width"]))
+        if values["kind"] == "image":
+            found = [grades.of_image(series, size)] * len(spans)
+        else:
+            times = seconds_of(values)
+            found = [grades.of_span(series, times, span.first, span.end, size) for span in spans]
+        unwanted = {name for name, key in WANTED.items() if not self.settings[key]}
+        unwanted |= set() if self.settings["quality"]["sound"] else set(quality.SOUND)
+        return [[number(columns.get(n)) if n not in unwanted else "" for n in quality.COLUMNS] for columns in found]
 
     def spans(self, marked: list[str], values: dict) -> list[Span]:
         """The clips of a file, and what is none; `marked`: the spans that a list marks in it."""

@@ -12,7 +12,7 @@ class ScoreAesthetic(Scorer):
     """`aes` by the embedded photometric score, or by an open_clip model and an aesthetic head."""
 
     columns = ("aes",)
-    depends_on = ("start_frame", "end_frame", "num_frames")
+    depends_on = ("start_frame", "end_frame", "num_frames", "crop")
 
     def load(self):
         kind = AESTHETICS.get(self.settings["model"], AESTHETICS["*"])

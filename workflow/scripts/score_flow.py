@@ -13,7 +13,7 @@ class ScoreFlow(Scorer):
     """`flow` by OpenCV's DIS on a CPU, or by a network (RAFT, UniMatch)."""
 
     columns = ("flow",)
-    depends_on = ("start_frame", "end_frame", "start", "end")
+    depends_on = ("start_frame", "end_frame", "start", "end", "crop")
 
     def load(self):
         self.model = FLOWS[self.settings["model"]](self.settings, self.device)

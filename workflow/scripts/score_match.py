@@ -13,7 +13,7 @@ class ScoreMatch(FrameStep):
     """`match`: the mean over a few frames of a clip."""
 
     columns = ("match",)
-    depends_on = ("start_frame", "end_frame", "num_frames", "text")
+    depends_on = ("start_frame", "end_frame", "num_frames", "text", "crop")
 
     def load(self):
         kind = MATCHERS.get(self.settings["model"], MATCHERS["*"])

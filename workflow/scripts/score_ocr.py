@@ -12,7 +12,7 @@ class ScoreOcr(Scorer):
     """`ocr` and `ocr_area` by EasyOCR's detector."""
 
     columns = ("ocr", "ocr_area")
-    depends_on = ("start_frame", "end_frame", "num_frames")
+    depends_on = ("start_frame", "end_frame", "num_frames", "crop")
 
     def load(self):
         self.detector = DETECTORS[self.settings["model"]](self.settings, self.device)

@@ -9,9 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 # Corners and flow, for pictures with a short side of about 270 pixels.
-GRID = 8, 6  # cells along the long and the short side
-PER_CELL = 8  # corners per cell: 384 in total
-MIN_CELLS = 8  # cells with corners that agree; fewer are a lamp or a small title on black
+GRID = 16, 12  # cells along the long and the short side
+PER_CELL = 2  # corners per cell: 384 in total
+MIN_CELLS = 16  # cells with corners that agree; fewer are a lamp or a small title on black
+MIN_CORNERS = 24  # fewer corners tell nothing
 SPACING = 60  # corners are at least the short side / SPACING apart
 QUALITY = 3e-4  # of the strongest corner in the picture; low, so that a plain background has corners too
 FLAT = 1.5  # standard deviation (grey levels) of a picture with nothing in it
@@ -24,6 +25,9 @@ MIN_FOUND = 0.2  # share of the corners that come back
 STILL = 0.4  # pixels: a corner at rest; noise moves corners by 0.05-0.3
 STILL_SHARE = 0.25  # of the corners are at rest against the similarity ...
 STILL_RIVAL = 0.7  # ... which explains fewer than this: the camera stands still
+REST = 0.3  # of the shift that the similarity asks for: a corner of a plain background, that noise moves
+SIDE_CELLS = 4  # cells with corners that a side has at least: fewer are a logo on a plain sky
+RIM_SIDES, RIM_SHARE = 2, 0.4  # sides, and share of the rim's cells, at rest against the similarity: so does it here
 
 
 class Move(NamedTuple):
@@ -72,10 +76,10 @@ def _move(last: np.ndarray, now: np.ndarray) -> Move:
     if last.shape != now.shape:
         return LOST
     corners = _corners(last)
-    if len(corners) < 3 * MIN_CELLS:
+    if len(corners) < MIN_CORNERS:
         return LOST
     start, end = _follow(last, now, corners)
-    if len(start) < max(3 * MIN_CELLS, MIN_FOUND * len(corners)):
+    if len(start) < max(MIN_CORNERS, MIN_FOUND * len(corners)):
         return LOST
 
     height, width = last.shape
@@ -90,13 +94,36 @@ def _move(last: np.ndarray, now: np.ndarray) -> Move:
     if matrix is None:
         return LOST
     agree, still = inliers.ravel().astype(bool), shift < STILL
-    misses = np.linalg.norm((start - centre) @ matrix[:, :2].T + matrix[:, 2] + centre - end, axis=1) > tolerance
-    if (still & misses).mean() > STILL_SHARE and agree.mean() < STILL_RIVAL:
-        return Move(0.0, 0.0, 0.0, 0.0, float((agree | still).mean()))
-    if len(np.unique(_cell(start[agree], height, width))) < MIN_CELLS:
+    predicted = (start - centre) @ matrix[:, :2].T + matrix[:, 2] + centre
+    misses = np.linalg.norm(predicted - end, axis=1) > tolerance
+    rests = (still & misses).mean() > STILL_SHARE and agree.mean() < STILL_RIVAL
+    asked, cells = np.linalg.norm(predicted - start, axis=1), _cell(start, height, width)
+    rim = _rim(cells, (asked > 2 * STILL) & (shift < np.maximum(STILL, REST * asked)), width >= height)
+    if rests or rim:
+        return Move(0.0, 0.0, 0.0, 0.0, max(rim, float((agree | still).mean())))
+    if len(np.unique(cells[agree])) < MIN_CELLS:
         return LOST
+    share = max(_rim(cells, agree, width >= height), float(agree.mean()))
     (cosine, _, x), (sine, _, y) = matrix
-    return Move(x, y, float(np.log(np.hypot(cosine, sine))), float(np.arctan2(sine, cosine)), float(agree.mean()))
+    return Move(x, y, float(np.log(np.hypot(cosine, sine))), float(np.arctan2(sine, cosine)), share)
+
+
+def _rim(cells: np.ndarray, holds: np.ndarray, wide: bool) -> float:
+    """Share of the picture's rim of which something `holds`, where that is much of it and on two sides; otherwise 0.
+
+    `cells`: the cell of each corner; `holds`: of each corner. It holds of a side where it does of most of its cells;
+    the cells in the picture's corners count for no side. Text that stands still is on one side.
+    """
+    columns, lines = GRID if wide else GRID[::-1]
+    count = np.bincount(cells, minlength=columns * lines).reshape(lines, columns)
+    held = np.bincount(cells, holds, columns * lines).reshape(lines, columns) > count / 2
+    seen = count > 0
+    sides = [np.s_[0, 1:-1], np.s_[-1, 1:-1], np.s_[1:-1, 0], np.s_[1:-1, -1]]
+    still = sum(seen[side].sum() >= SIDE_CELLS and held[side].sum() > seen[side].sum() / 2 for side in sides)
+    rim = np.ones_like(seen)
+    rim[1:-1, 1:-1] = False
+    share = float(held[rim].sum() / max(1, seen[rim].sum()))
+    return share if still >= RIM_SIDES and share >= RIM_SHARE else 0.0
 
 
 def _corners(picture: np.ndarray) -> np.ndarray:

@@ -6,8 +6,8 @@ Method: sparse optical flow and a robust similarity, the common base of video st
    Lucas-Kanade (Bouguet 2000); a corner that does not come back when it is followed backwards is dropped
    (Kalal et al. 2010).
 2. RANSAC fits one similarity (shift, scale, turn) about the picture's centre. As corners are spread by area, the larger
-   part of the picture wins: the background, not what moves in front of it. Where a good part of the picture stands
-   still and disagrees with the fit, the camera stands still: a moving camera leaves nothing at rest.
+   part of the picture wins: the background, not what moves in front of it. Where a good part of the picture, or most
+   of its rim, stands still and disagrees with the fit, the camera stands still: a moving camera leaves nothing at rest.
 3. The steps are summed to a path of shift, log scale and turn. A low-pass splits it into the intended movement and the
    jitter, as stabilisers do (Grundmann et al. 2011).
 4. A direction is named if the smooth path travels far enough that way, from a low to the highest later point. So a
@@ -15,7 +15,8 @@ Method: sparse optical flow and a robust similarity, the common base of video st
 
 Limits: a camera that travels forward is named `zoom_in`, sideways `pan_*`, upwards `tilt_*`, as one similarity cannot
 distinguish travel from a turn or a zoom. A subject that fills most of the picture is taken for the background unless
-the rest stands still. The thresholds are ours, set on synthetic shots and on footage that we viewed.
+the rest, or two sides of the rim, stand still. The thresholds are ours, set on synthetic shots and on footage that we
+viewed.
 """
 
 from collections.abc import Iterable
@@ -65,23 +66,32 @@ class Leg(NamedTuple):
     samples: int
 
 
-def label(samples: Iterable[tuple[float, np.ndarray]], **settings: float) -> tuple[str, float]:
-    """Camera movement of one clip, and the confidence in it.
+class Named(NamedTuple):
+    """A clip's camera movement: `label`, `confidence` (0-1), and `shake` (% of the short side)."""
+
+    label: str
+    confidence: float
+    shake: float | None
+
+
+def label(samples: Iterable[tuple[float, np.ndarray]], **settings: float) -> Named:
+    """Camera movement of one clip, the confidence in it, and the shake.
 
     samples: (seconds, picture) in time order, 8-12 per second; picture: HxW uint8 grey, upright, square pixels, short
         side 200-360, of one size (a step to another size counts as not measured).
     settings: `min_pan`, `min_zoom`, `min_roll`, `min_speed`, `min_shake`, `min_confidence`, in the units of the
         constants of that name.
 
-    Returns (label, confidence). label: one or more of LABELS joined by `+` in their order, or `undetermined`: too few
-    samples, nothing to follow (black, fog), or no movement that most of the picture shares. It names the camera's
-    movement: `pan_right` moves the picture to the left, `tilt_up` moves it down, `roll_right` turns it
-    counter-clockwise. confidence: 0-1, the median share of corners that agree.
+    Returns (label, confidence, shake). label: one or more of LABELS joined by `+` in their order, or `undetermined`:
+    too few samples, nothing to follow (black, fog), or no movement that most of the picture shares. It names the
+    camera's movement: `pan_right` moves the picture to the left, `tilt_up` moves it down, `roll_right` turns it
+    counter-clockwise. confidence: 0-1, the median share of corners that agree. shake: the median jitter, % of the short
+    side; None where the label is `undetermined`.
     Raises TypeError for an unknown setting.
     """
     times, moves, size = measure(samples)
     if not moves or times[-1] - times[0] < MIN_DURATION:
-        return UNDETERMINED, 0.0
+        return Named(UNDETERMINED, 0.0, None)
     return _name(np.array(times), np.array(moves), size, **settings)
 
 
@@ -95,11 +105,11 @@ def _name(
     min_speed: float = MIN_SPEED,
     min_shake: float = MIN_SHAKE,
     min_confidence: float = MIN_CONFIDENCE,
-) -> tuple[str, float]:
-    """Label and confidence from the moves (n - 1, 5) between times (n,); size: (height, width) in pixels."""
+) -> Named:
+    """What `label` returns, from the moves (n - 1, 5) between times (n,); size: (height, width) in pixels."""
     confidence = float(np.median(moves[:, 4]))
     if confidence < min_confidence:
-        return UNDETERMINED, confidence
+        return Named(UNDETERMINED, confidence, None)
     measured = moves[:, 4] >= MIN_MEASURED
 
     # All in pixels, scale and turn at the mean distance from the centre, so that they are comparable.
@@ -123,7 +133,7 @@ def _name(
     ]
     if jitter >= min_shake / 100 * min(height, width) + SHAKE_ALLOWANCE * speed:
         names.append("shake")
-    return "+".join(names or ["static"]), confidence
+    return Named("+".join(names or ["static"]), confidence, 100 * jitter / min(height, width))
 
 
 def _path(times: np.ndarray, moves: np.ndarray, measured: np.ndarray) -> tuple[np.ndarray, float]:

@@ -12,7 +12,9 @@ from clipmill.engine.progress import Tally
 from clipmill.videos import lists
 
 NOT_CHOSEN = "not chosen"
-VIDEO_ONLY = frozenset({"flow", "fps"})
+VIDEO_ONLY = frozenset(
+    {"flow", "fps", "combed", "frozen", "slideshow", "black", "flashes", "vfr", "bitrate", "loudness", "silence"}
+)
 """Columns that a still image does not have, so that their thresholds do not apply to it."""
 
 

@@ -11,6 +11,7 @@ from functools import reduce
 from pathlib import Path
 
 from clipmill.plan import captioning, credentials, messages, releases
+from clipmill.plan.flow import BY_CLIP
 from clipmill.videos.lists import is_list
 
 PATTERN = set("{}<>")
@@ -161,6 +162,10 @@ def _contradictions(config: dict, schema: dict) -> Iterator[str]:
                 f"select.{column}: the column is made by score.{scorer}, which is not enabled; "
                 f"set score.{scorer}.enabled to true, or min and max of select.{column} to null"
             )
+        needs = known.get(column, {}).get("needs")
+        measured = not needs or config["chosen"] or reduce(dict.get, needs.split("."), config)
+        if not measured and (low, high) != (None, None):
+            yield f"select.{column}: the column is measured where {needs} is true; set that, or min and max to null"
     shortest, longest = config["clips"]["min_seconds"], config["clips"]["max_seconds"]
     if longest is not None and longest < 2 * shortest:
         yield (
@@ -175,5 +180,13 @@ def _contradictions(config: dict, schema: dict) -> Iterator[str]:
     if not is_list(videos) and videos.is_relative_to(results):
         yield f"videos: {config['videos']} lies in results ({config['results']}); results may lie in videos only"
     yield from captioning.mistakes(config)
+    yield from _left_in_sources(config["cut"])
     if not config["match"]["enabled"] and set(config["select"]["match"].values()) != {None}:
         yield "select.match: match is not enabled; set match.enabled to true, or min and max of select.match to null"
+
+
+def _left_in_sources(cut: dict) -> Iterator[str]:
+    """What cannot be done to clips that are left in their sources."""
+    for name in BY_CLIP:
+        if cut[name] and cut["mode"] == "none":
+            yield f"cut.{name}: nothing is encoded with cut.mode none; set cut.{name} to false, or cut.mode to encode"

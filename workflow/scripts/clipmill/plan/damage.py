@@ -43,6 +43,8 @@ FIRST = {
     "report/complete.json": "report/complete.json",
 }
 """The other tables, with what must be missing so that Snakemake makes them again."""
+OPTIONAL = {"tables/duplicates.csv": "tables/selected.csv"}
+"""The same of tables that not every configuration makes."""
 FORGOTTEN = "it is forgotten, and what it held is computed again where it is needed"
 THREADS = 16
 """Tables whose files are looked at side by side: on a network's disk each look is a wait."""
@@ -61,7 +63,7 @@ class Finding:
 def findings(pipeline: Pipeline) -> Iterator[Finding]:
     """Every damaged or lost file of what this configuration has made. A folder without a run has none."""
     results = Path(pipeline.results)
-    for name, after in FIRST.items():
+    for name, after in (FIRST | OPTIONAL).items():
         yield from _unless_whole(results / name, results / after)
     for name in ("files.csv", "lengths.csv"):
         for found in _unless_whole(results / "memo/list_videos" / name):

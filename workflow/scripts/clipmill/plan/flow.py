@@ -12,6 +12,8 @@ AFTER_CAPTIONS = ("match",)
 """Columns whose thresholds select_pairs applies; select_clips applies the others."""
 NOT_OF_A_CLIP = ("when", "mode", "enabled")
 """Keys of `cut` on which the bytes of a clip do not depend."""
+BY_CLIP = ("crop_borders", "deinterlace")
+"""Keys of `cut` that the scan turns into a column of each clip: steps depend on that column."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
     sees = bool(refine["model"] and refine["frames"])
     frames = {"frames_from": blocks["frames"]}
     stored = {key: blocks["frames"][key] for key in ("fps", "short_side", "quality")}
-    cut = {key: value for key, value in blocks["cut"].items() if key not in NOT_OF_A_CLIP}
+    cut = {key: value for key, value in blocks["cut"].items() if key not in (*NOT_OF_A_CLIP, *BY_CLIP)}
+    by_clip = {key: blocks["cut"][key] for key in BY_CLIP}
     cuts, has_text = config["cut"]["enabled"] and config["cut"]["mode"] == "encode", texts.expected(config)
     limits = {column: asked for column, given in blocks["select"].items() if (asked := limits_of(given))}
     late_limits = {column: limits.pop(column) for column in AFTER_CAPTIONS if column in limits}
@@ -72,12 +75,14 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
     }
     return {
         "videos.scan_videos": Rule(
-            {"detector": detector, "detectors": {detector: blocks["detectors"].get(detector, {})}, "frames": stored},
-            finish_settings={"fmin": blocks["fmin"], "clips": blocks["clips"]},
+            {"detector": detector, "detectors": {detector: blocks["detectors"].get(detector, {})}}
+            | {"frames": stored, "quality": blocks["quality"]},
+            finish_settings={"fmin": blocks["fmin"], "clips": blocks["clips"]} | by_clip,
             block="detector",
             model=detector,
         ),
         **scorers,
+        "clips.hash_clips": Rule(frames, enabled=config["duplicates"]["enabled"]),
         "clips.select_clips": Rule(
             {} if config["chosen"] else limits,
             {"chosen": blocks["chosen"]},

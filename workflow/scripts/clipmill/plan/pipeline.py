@@ -108,6 +108,11 @@ class Pipeline:
         needed = ["--needed", "text"] if phase == "captions" else []
         return {"code": fingerprint("plan"), "options": shlex.join([*limits, *needed, "--steps", *memos])}
 
+    @property
+    def duplicates(self) -> str:
+        """The folder of what find_duplicates remembers: pairs depend on its code, and on the hashes themselves."""
+        return f"{self.results}/memo/find_duplicates/{digest(fingerprint('find_duplicates', engine=False))}"
+
     def models(self) -> dict[str, dict | str]:
         """What fetch_model must look at, by configuration block: the keys that name models; none for embedded ones."""
         blocks = [rule.block for rule in self.rules.values() if rule.block and rule.enabled]
@@ -127,7 +132,7 @@ class Pipeline:
         """The memo and work folders of this configuration, so that `make tidy` knows the others."""
         running = [name for name, rule in self.rules.items() if rule.enabled]
         return {
-            "memo": sorted({self.memo(name) for phase in PHASES for name in self.steps(phase)}),
+            "memo": sorted({self.duplicates, *(self.memo(name) for phase in PHASES for name in self.steps(phase))}),
             "work": sorted(str(Path(self.table(name)).parent) for name in running),
         }
 

@@ -42,6 +42,31 @@ COLUMNS = {
     "aspect_ratio": {"title": "Aspect ratio", "unit": "height / width", "better": NEITHER, "published": []},
     "fps": {"title": "Frame rate", "unit": "frames per second", "better": NEITHER, "published": []},
     "resolution": {"title": "Resolution", "unit": "pixels", "better": HIGHER, "published": []},
+    "borders": {"title": "Black borders", "unit": "share of the picture, 0-1", "better": LOWER, "published": []},
+    "blur": {"title": "Blur", "unit": "0 (sharp) to 1", "better": LOWER, "published": []},
+    "light": {"title": "Light", "unit": "0 (black) to 1 (white)", "better": NEITHER, "published": []},
+    "clipped": {
+        "title": "Black and white pixels",
+        "unit": "share of the pixels, 0-1",
+        "better": LOWER,
+        "published": [],
+    },
+    "noise": {"title": "Noise", "unit": "levels of 255", "better": LOWER, "published": []},
+    "blocks": {"title": "Blockiness", "unit": "ratio, 1 for none", "better": LOWER, "published": []},
+    "combed": {"title": "Combs", "unit": "share of the stored frames, 0-1", "better": LOWER, "published": []},
+    "frozen": {"title": "Frozen", "unit": "share of the time, 0-1", "better": LOWER, "published": []},
+    "slideshow": {"title": "Slideshow", "unit": "share of the time, 0-1", "better": LOWER, "published": []},
+    "black": {"title": "Black", "unit": "share of the time, 0-1", "better": LOWER, "published": []},
+    "flashes": {
+        "title": "Flashes",
+        "unit": "most within a second",
+        "better": LOWER,
+        "published": [["max 3", "WCAG 2.3.1, for what people look at"]],
+    },
+    "vfr": {"title": "Uneven frame times", "unit": "share of the frames, 0-1", "better": LOWER, "published": []},
+    "bitrate": {"title": "Bitrate", "unit": "kbit/s of the pictures", "better": HIGHER, "published": []},
+    "loudness": {"title": "Loudness", "unit": "LUFS", "better": NEITHER, "published": []},
+    "silence": {"title": "Silence", "unit": "share of the time, 0-1", "better": LOWER, "published": []},
 }
 
 

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import struct
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ TEXT = 20_000_000
 """Most characters of all captions together: each has an equal share, and a longer one is shortened."""
 OF_THE_LIST = {"description": "A column of the list.", "model": ""}
 COLUMNS = 30
-"""Most columns with limits: each has a bit of a number."""
+"""Most columns: each that has a limit takes a bit of a number. Without one, a column may be left out."""
 BASE = ("id", "video_id", "relpath", "kind", "start_frame", "end_frame", "start", "end", "num_frames")
 EARLY_REJECTS = ("work/rejects/list_videos.csv", "work/rejects/videos.csv", "work/rejects/clips.csv")
 REJECTS = ("rejects.csv",)
@@ -150,9 +151,15 @@ def _columns(run: Run) -> tuple[list[dict], dict[str, np.ndarray], dict[str, np.
         about = meaning.of(column, **run.settings["columns"].get(column, OF_THE_LIST))
         shown.append({"name": column, "late": column in late, "grid": points, "now": now, **about})
         packed[f"codes.{column}"], values[column] = grid.codes(found, missing, exempt, points), found
+    spare = [one["name"] for one in shown if max(one["now"].values()) < 0]
+    left_out = spare[::-1][: max(0, len(shown) - COLUMNS)]
+    shown = [one for one in shown if one["name"] not in left_out]
     if len(shown) > COLUMNS:
-        raise ValueError(f"{len(shown)} columns with limits: the page has room for {COLUMNS}")
-    return shown, packed, values
+        raise SystemExit(f"{len(shown)} columns have limits: the threshold page has room for {COLUMNS}")
+    if left_out:
+        print(f"the threshold page leaves out columns without a limit: {', '.join(left_out)}", file=sys.stderr)
+    packed = {f"codes.{one['name']}": packed[f"codes.{one['name']}"] for one in shown}
+    return shown, packed, {one["name"]: values[one["name"]] for one in shown}
 
 
 def _states(run: Run) -> dict[str, np.ndarray]:

@@ -36,6 +36,8 @@ BLOCKS = {
     "score_flow": ("score.flow", "frames"),
     "score_ocr": ("score.ocr", "frames"),
     "select_clips": ("frames", "clips"),
+    "hash_clips": ("duplicates", "frames"),
+    "find_duplicates": ("duplicates", "frames"),
     "caption_clips": ("caption", "frames"),
     "clean_captions": ("clean", "refine", "caption"),
     "score_match": ("match", "clean", "refine", "caption"),

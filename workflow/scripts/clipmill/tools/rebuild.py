@@ -26,13 +26,14 @@ from clipmill.engine.fingerprints import SCRIPTS, digest, fingerprint
 from clipmill.engine.rejects import Reject, is_reject
 from clipmill.engine.shown import printable
 from clipmill.plan.config import ConfigError, check, load
-from clipmill.plan.flow import NOT_OF_A_CLIP
+from clipmill.plan.flow import BY_CLIP, NOT_OF_A_CLIP
+from clipmill.videos.filters import COLUMNS
 from clipmill.videos.reader import Reader
 from clipmill.videos.sources import root_of
 
 NEEDED = ("path", "id", "relpath", "num_frames", "height", "width", "fps", "video_id", "start", "end", "frames_digest")
 """The columns that a clip is cut by and compared with."""
-TABLE = ("id", "video_id", "relpath", "kind", "start_frame", "end_frame", "start", "end", "fps")
+TABLE = ("id", "video_id", "relpath", "kind", "start_frame", "end_frame", "start", "end", "fps", *COLUMNS)
 """The columns that cut_clips reads."""
 COMPARED = {"path": "path", "num_frames": "cut_num_frames", "height": "cut_height", "width": "cut_width"}
 """Columns of meta.csv that must be the same, with their names in the table of cut_clips; the digest comes last."""
@@ -79,7 +80,7 @@ def cut_settings(path: Path) -> tuple[dict, str]:
         sys.exit(f"{path}: no such file. Name the configuration that the clips were cut with: ARGS='--config FILE'")
     except (ConfigError, YAMLError, AttributeError, ValueError, OSError) as error:
         sys.exit(f"{path} is neither a run.json nor a configuration: {error}")
-    return {name: value for name, value in cut.items() if name not in NOT_OF_A_CLIP}, made_with
+    return {name: value for name, value in cut.items() if name not in (*NOT_OF_A_CLIP, *BY_CLIP)}, made_with
 
 
 def wanted(meta: Path) -> Iterator[dict]:
@@ -96,7 +97,7 @@ def wanted(meta: Path) -> Iterator[dict]:
 def _rows(meta: Path) -> Iterator[dict]:
     try:
         for row in tables.read(meta):
-            yield {name: row[name] or "" for name in NEEDED}
+            yield {name: row.get(name) or "" for name in (*NEEDED, *COLUMNS)}
     except vouch.Damaged as error:
         sys.exit(f"{meta} {error.why}: copy it again from where it came")
     except (ValueError, csv.Error) as error:
@@ -172,7 +173,11 @@ def clip_of(row: dict, sources: Sources, settings: dict) -> dict:
     if settings["fps"] and not image:
         count = frames_of_source(sources.root / relpath, span[0], span[1], first)
     place = {"kind": "image" if image else "video", "start_frame": first, "end_frame": first + count}
-    return {**{name: row[name] for name in ("id", "video_id", "start", "end", "fps")}, "relpath": relpath, **place}
+    return {
+        **{name: row[name] for name in ("id", "video_id", "start", "end", "fps", *COLUMNS)},
+        "relpath": relpath,
+        **place,
+    }
 
 
 def frames_of_source(path: Path, start: float, end: float, first: int) -> int:

@@ -1,6 +1,7 @@
 """What of a video is damaged: where its packets or pictures are, and where they are whole again."""
 
 import contextlib
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,13 +32,14 @@ class Damage:
     """Where a stream is damaged, in its ticks.
 
     A picture that is damaged or lost spoils those that are coded as changes to it: a stretch of damage lasts until the
-    next key frame that is whole.
+    next key frame that is whole. `times` and `sizes` (bytes) are those of all packets.
     """
 
     def __init__(self):
         self.bad: list[int] = []
         self.keys: list[int] = []
         self.packets = self.key_packets = 0
+        self.times, self.sizes = array("q"), array("q")
         self.encrypted = False
 
     def spans(self, pts: list[int]) -> list[tuple[int, int]]:
@@ -98,6 +100,8 @@ def pictures(container: av.container.InputContainer, stream, path: Path, damage:
             whole = False
         if packet.size:
             damage.packets += 1
+            damage.times.append(place)
+            damage.sizes.append(packet.size)
             damage.key_packets += packet.is_keyframe
             damage.encrypted |= locked
             if whole and packet.is_keyframe:

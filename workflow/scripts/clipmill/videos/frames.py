@@ -19,7 +19,7 @@ from clipmill.engine import vouch
 from clipmill.engine.files import whole
 from clipmill.engine.rejects import Reject
 from clipmill.engine.step import Step
-from clipmill.videos import pictures
+from clipmill.videos import filters, pictures
 from clipmill.videos.reader import SAME_TIME, Reader, refuse_damaged, span_of
 
 cv2.setNumThreads(1)  # a step's threads work on items side by side
@@ -147,10 +147,18 @@ def _pick(store: Store, row: dict, wanted: list[float]) -> tuple[np.ndarray, lis
 
 
 def shots(store: Store, row: dict, wanted: Sequence[float]) -> list[Shot]:
-    """The distinct frames of a clip nearest to the wanted seconds from its start, in time order; at least one.
+    """The distinct frames of a clip nearest to the wanted seconds from its start, in time order, as its row wants them
+    cropped; at least one.
 
     Raises Reject where the clip has no frame that can be read.
     """
+    found = _whole(store, row, wanted)
+    if filters.box_of(row) is None:
+        return found
+    return [Shot(shot.seconds, None, filters.cropped(shot.image, row)) for shot in found]
+
+
+def _whole(store: Store, row: dict, wanted: Sequence[float]) -> list[Shot]:
     start = float(row["start"] or 0)
     if store.source == "video" and row.get("kind") != "image":
         return _from_source(store, row, wanted)

@@ -11,9 +11,10 @@ import cv2
 import numpy as np
 
 from clipmill.engine.rejects import Reject
-from clipmill.videos import damage, frames, images, pictures
+from clipmill.videos import damage, frames, images, loudness, pictures
 from clipmill.videos.containers import sound_stream
 from clipmill.videos.detectors import DETECTORS
+from clipmill.videos.quality import Meters
 from clipmill.videos.reader import SAME_TIME, Frame, Reader
 from clipmill.videos.scenes import Scene, packed
 
@@ -29,20 +30,27 @@ def scan_image(path: Path, target: Path, settings: dict) -> dict:
     still = images.read(path)
     image = np.asarray(still.picture)
     size = pictures.shrunk(image.shape[:2], settings["frames"]["short_side"])
-    small = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), size[::-1], interpolation=cv2.INTER_AREA)
+    image = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    small = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
+    meters = Meters()
+    meters.look(0, image, small)
     frames.write(target, {0: (0.0, frames.encode(small, settings["frames"]["quality"]))})
-    return {"num_frames": 1, **pictures.measures(image.shape[:2]), "codec": still.codec}
+    measures = pictures.measures(image.shape[:2])
+    return {"num_frames": 1, **measures, "codec": still.codec, "meters": meters.series([0]).text()}
 
 
 class Scan:
     """The one pass over one video.
 
-    `path`: the video; `target`: the frame store to write; `settings`: `detector`, `detectors` and `frames`.
+    `path`: the video; `target`: the frame store to write; `settings`: `detector`, `detectors`, `frames` and `quality`.
     """
 
     def __init__(self, path: Path, target: Path, settings: dict):
         self.path, self.target, self.settings = path, target, settings["frames"]
         self.detector = DETECTORS[settings["detector"]](settings["detectors"][settings["detector"]])
+        self.meters = Meters()
+        self.observers = [self.detector, self.meters]
+        self.sound = settings["quality"]["sound"]
         self.pts: list[int] = []
         self.stored: set[int] = set()
         self.interlaced = 0
@@ -65,8 +73,11 @@ class Scan:
             damaged = reader.damage.spans(self.pts)
             end = self.seconds(len(self.pts) - 1) + self.last
             promised = damage.promised(reader.container, reader.stream, self.path, end)
+            begin = float(self.pts[0] * self.tick)
+            packets = reader.damage.times, reader.damage.sizes
         scenes = self.detector.scenes(len(self.pts))
         self.complete(scenes)
+        sound = loudness.levels(self.path, begin) if sound and self.sound else None
         return {
             "num_frames": len(self.pts),
             **pictures.measures(self.size),
@@ -79,6 +90,7 @@ class Scan:
             "tick": str(self.tick),
             "damaged": json.dumps(damaged),
             "promised": promised,
+            "meters": self.meters.series(self.pts, packets, sound).text(),
         }
 
     def read(self, reader: Reader) -> None:
@@ -91,7 +103,8 @@ class Scan:
             coded = (picture.height, picture.width)
             self.size = self.size or pictures.shown_size(picture, self.aspect)
             image = pictures.bgr(picture)
-            cuts = self.detector.feed(frame.index, pictures.turn(image, pictures.pose(picture)), rate)
+            shown = pictures.turn(image, pictures.pose(picture))
+            cuts = [cut for observer in self.observers for cut in observer.feed(frame.index, shown, rate)]
             self.pts.append(frame.pts)
             self.interlaced += picture.interlaced_frame
             self.recent.append((frame, image))
@@ -112,8 +125,10 @@ class Scan:
         """Store a frame once; `image` is the result of `pictures.bgr` where it is at hand."""
         if frame.index not in self.stored:
             size = pictures.shrunk(self.size, self.settings["short_side"])
-            jpeg = frames.encode(pictures.upright(frame.picture, size, image), self.settings["quality"])
-            self.put(frame.index, self.seconds(frame.index), jpeg)
+            image = pictures.bgr(frame.picture) if image is None else image
+            small = pictures.upright(frame.picture, size, image)
+            self.meters.look(frame.index, image, small, pictures.pose(frame.picture))
+            self.put(frame.index, self.seconds(frame.index), frames.encode(small, self.settings["quality"]))
             self.stored.add(frame.index)
 
     def complete(self, scenes: list[Scene]) -> None:

@@ -2,7 +2,7 @@
 // A moved limit rewrites one bit of each mask. One pass then counts the clips of each mask, of which there are few, and
 // every number of the page follows from these counts.
 const FAILED = 1 << 30; // the bit of a clip that a scorer rejected, whatever the limits
-const MISSING = 65535, EXEMPT = 65534, BINS = 64, NO_SCORE = 64, NOT_JUDGED = 65, ELSEWHERE = 66;
+const MISSING = 65535, EXEMPT = 65534, BINS = 64, DENSE = 1 << 18, NO_SCORE = 64, NOT_JUDGED = 65, ELSEWHERE = 66;
 
 class Counts {
   constructor(head, arrays) {
@@ -134,7 +134,9 @@ class Counts {
     const { masks, lateMasks, state, stratum, weights, ms, before, exact } = this;
     const found = { clips: 0, ms: 0, pairs: 0, pairMs: 0, unknown: 0, remembered: 0, stay: 0, stayMs: 0 };
     const bits = this.columns.reduce((taken, one) => taken | one.bit, 0), size = 1 << (32 - Math.clz32(bits));
-    const clips = new Float64Array(size), lengths = new Float64Array(size), late = new Float64Array(size), lateLengths = new Float64Array(size);
+    // With many limits most masks have no clip: then a sparse array is smaller.
+    const sums = () => (size > DENSE ? [0] : new Float64Array(size));
+    const clips = sums(), lengths = sums(), late = sums(), lateLengths = sums();
     const bySide = new Float64Array(weights.length), early = shown.filter((column) => !column.late), after = shown.filter((column) => column.late);
     const withBit = [];
     for (const column of shown) {
@@ -145,8 +147,8 @@ class Counts {
       const mask = masks[row];
       if (mask >= FAILED) continue;
       const weight = exact ? 1 : weights[stratum[row]], length = weight * ms[row];
-      clips[mask] += weight;
-      lengths[mask] += length;
+      clips[mask] = (clips[mask] || 0) + weight;
+      lengths[mask] = (lengths[mask] || 0) + length;
       if (mask !== 0) {
         if ((mask & (mask - 1)) === 0) {
           const column = withBit[mask];
@@ -161,8 +163,8 @@ class Counts {
       const known = state[row] >> 2;
       if (known === 0) found.unknown += weight;
       if (known !== 1) continue;
-      late[lateMasks[row]] += weight;
-      lateLengths[lateMasks[row]] += length;
+      late[lateMasks[row]] = (late[lateMasks[row]] || 0) + weight;
+      lateLengths[lateMasks[row]] = (lateLengths[lateMasks[row]] || 0) + length;
       for (const column of after) if ((lateMasks[row] & ~column.bit) === 0) column.others[column.bar[row]] += weight;
     }
     [found.clips, found.ms, found.pairs, found.pairMs] = [clips[0], lengths[0], late[0], lateLengths[0]];
@@ -180,8 +182,9 @@ class Counts {
     for (const name of ["rejects", "rejectMs", "alone", "aloneMs"]) found[name] ??= new Float64Array(size);
     found.both ??= new Float64Array(size * size);
     const set = columns.filter((column) => column.bit);
-    for (let mask = 1; mask < clips.length; mask++) {
-      if (!clips[mask]) continue;
+    const masks = Array.isArray(clips) ? Object.keys(clips).map(Number) : clips.keys();
+    for (const mask of masks) {
+      if (!mask || !clips[mask]) continue;
       for (const { index, bit } of set) {
         if (!(mask & bit)) continue;
         found.rejects[index] += clips[mask];

@@ -25,6 +25,12 @@ function gallery(page, title, clips, count = 12) {
   return make("div", { class: "gallery" }, make("h3", {}, title), clips.length ? strips : make("p", { class: "quiet" }, "none pictured"), button);
 }
 
+// Columns that are shown in full only where they have a limit, or a published one.
+const MEASURES = [
+  "num_frames", "height", "width", "aspect_ratio", "fps", "resolution", "borders", "blur", "light", "clipped", "noise", "blocks",
+  "combed", "frozen", "slideshow", "black", "flashes", "vfr", "bitrate", "loudness", "silence",
+];
+
 class Panels {
   constructor(page) {
     Object.assign(this, { page, counts: page.counts, head: page.head });
@@ -60,7 +66,7 @@ class Panels {
   }
 
   isMeasure(column) {
-    return ["num_frames", "height", "width", "aspect_ratio", "fps", "resolution"].includes(column.name);
+    return MEASURES.includes(column.name);
   }
 
   // Everything that follows a moved limit, at leisure.

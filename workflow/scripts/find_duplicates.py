@@ -1,0 +1,73 @@
+"""Find duplicates: of the clips that pass the thresholds, those that show the same as a better one.
+
+Pairs are remembered: where clips are added, only they are compared, with each other and with those known.
+
+Example: python workflow/scripts/find_duplicates.py --hashes 00000.csv --selected 00000.csv --memo known.csv \\
+             --out duplicates.csv
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+from clipmill.clips import duplicates
+from clipmill.engine import rejects, tables, vouch
+from clipmill.engine.fingerprints import digest
+
+TABLE = ("id", "of", "relpath", "start")
+"""A clip, the better one that shows the same, and where that comes from."""
+KNOWN = ("id", "digest", "near")
+"""What is remembered of a clip: a digest of its hashes, and the duplicates with smaller ids."""
+
+
+def main() -> None:
+    """Parse the command line and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--hashes", type=Path, nargs="+", required=True, help="the tables of hash_clips, in order")
+    parser.add_argument("--selected", type=Path, nargs="+", required=True, help="those of select_clips, in order")
+    parser.add_argument("--memo", type=Path, required=True, help="the table of what is known from earlier runs")
+    parser.add_argument("--out", type=Path, required=True, help="the table of duplicates to write")
+    args = parser.parse_args()
+    near = remembered(args.memo, {row["id"]: row["hashes"] for row in tables.concatenate(args.hashes)})
+    groups = duplicates.groups(near)
+    grouped = {identity for group in groups for identity in group}
+    rows = {row["id"]: row for row in tables.concatenate(args.selected) if row["id"] in grouped}
+    found = {}
+    for group in groups:
+        passed = [rows[identity] for identity in group if not rejects.is_reject(rows[identity])]
+        best = duplicates.best(passed) if passed else {}
+        place = {"of": best.get("id"), "relpath": best.get("relpath"), "start": best.get("start")}
+        found |= {row["id"]: {"id": row["id"], **place} for row in passed if row is not best}
+    tables.write(args.out, TABLE, [found[identity] for identity in sorted(found)])
+    print(f"find_duplicates: {len(found)} clips go, of {len(groups)} groups", file=sys.stderr)
+
+
+def remembered(memo: Path, hashes: dict[str, str]) -> list[tuple[str, str]]:
+    """The pairs of duplicates among all clips; those not known before are compared, and remembered."""
+    digests = {identity: digest(text) for identity, text in hashes.items()}
+    held = {row["id"]: row for row in known(memo) if digests.get(row["id"]) == row["digest"]}
+    pairs = [(other, row["id"]) for row in held.values() for other in row["near"].split() if other in held]
+    clips = duplicates.Hashed.of(hashes.items())
+    pairs += duplicates.pairs(clips, np.array([identity not in held for identity in clips.ids], bool))
+    near: dict[str, list[str]] = {}
+    for one, other in sorted(pairs):
+        near.setdefault(other, []).append(one)
+    rows = ({"id": name, "digest": digests[name], "near": " ".join(near.get(name, ()))} for name in hashes)
+    tables.write(memo, KNOWN, rows)
+    return sorted(pairs)
+
+
+def known(memo: Path) -> list[dict]:
+    """The rows of what is remembered; a damaged table is forgotten."""
+    try:
+        return list(tables.read(memo))
+    except FileNotFoundError:
+        return []
+    except vouch.Damaged as error:
+        print(f"{memo} {error.why}: it is forgotten, and every clip is compared again", file=sys.stderr)
+        return []
+
+
+if __name__ == "__main__":
+    main()
