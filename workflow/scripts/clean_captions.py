@@ -24,7 +24,7 @@ class CleanCaptions(Step):
         self.sees = bool(self.refine["model"] and self.refine["frames"])
         self.batch = int(self.refine["batch"]) if self.refine["model"] else 256
         if self.sees:
-            self.depends_on = ("text", "start_frame", "end_frame", "start", "end", "num_frames")
+            self.depends_on = ("text", "start_frame", "end_frame", "start", "end", "num_frames", "crop")
 
     def load(self):
         kind = "vision" if self.sees else self.refine["model"] or "none"
