@@ -7,11 +7,13 @@ rule scenes:
         after_check,
         rules.plan_videos.output,
         tables=[rules.gather_videos.output.videos, rules.gather_videos.output.clips],
+    log:
+        "<results>/logs/scenes.log",
     localrule: True
     params:
         **literal(results=pipeline.results, part="scenes"),
     shell:
-        'python "$CLIPMILL_WORKFLOW"/scripts/part.py {params.part} --results {params.results:q}'
+        'python "$CLIPMILL_WORKFLOW"/scripts/part.py {params.part} --results {params.results:q} 2>&1 | tee {log:q}'
 
 
 # Scores, without captions: tables/scores.csv and tables/selected.csv
@@ -21,6 +23,8 @@ use rule scenes as scores with:
         rules.plan_videos.output,
         rules.plan_clips.output,
         tables=[rules.gather_videos.output.videos, rules.gather_clips.output.scores],
+    log:
+        "<results>/logs/scores.log",
     params:
         **literal(results=pipeline.results, part="scores"),
 
@@ -55,6 +59,8 @@ use rule scenes as captions with:
         rules.plan_clips.output,
         rules.plan_captions.output,
         tables=rules.gather_texts.output,
+    log:
+        "<results>/logs/captions.log",
     params:
         **literal(results=pipeline.results, part="captions"),
 
