@@ -304,7 +304,9 @@ def test_marks_survive_a_reload_and_come_back_from_the_configuration(opened, fin
     assert saved == "id,mark\n" + "".join(f"{key},{mark}\n" for key, mark in sorted(wanted.items()))
     (mill.folder / "marks.csv").write_text(f"{saved}gone-1,good\n")
     outcome = mill.change(marks="marks.csv").run()
-    assert set(outcome.jobs) <= {"score_report", "complete_report", "summarize", "draw_figures"}, "marks change the page alone"
+    assert set(outcome.jobs) <= {"score_report", "complete_report", "summarize", "draw_figures"}, (
+        "marks change the page alone"
+    )
     fresh = opened(path)
     assert dict(fresh.evaluate("[...clipmill.marks]")) == wanted
     assert fresh.evaluate("clipmill.panels.csv()").splitlines() == (mill.folder / "marks.csv").read_text().splitlines()
