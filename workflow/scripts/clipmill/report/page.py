@@ -102,9 +102,8 @@ class Run:
         out_of_reach = (early["stage"] != "select_clips") | (early["reason"] == NOT_CHOSEN)
         self.rows["failed"] = ids.isin(early.index[out_of_reach])
         for name, asked in self.fixed.items():
-            self.rows["failed"] |= [
-                failure(row, name, asked) is not None for row in self.rows[[name]].to_dict("records")
-            ]
+            rows = self.rows[[name]].to_dict("records")
+            self.rows["failed"] |= np.array([failure(row, name, asked) is not None for row in rows], dtype=bool)
         self.rows["late"] = ids.map(self.later["late"]).fillna(LATE["unknown"]).astype(int)
 
     def captions(self) -> pd.DataFrame:
