@@ -190,7 +190,7 @@ def test_any_name_is_read_and_comes_through_the_tables_unchanged(tmp_path):
         os.replace(videos / "one.mp4", videos / name)
     run = {"cwd": tmp_path, "check": True}
     listing = [SCRIPTS / "list_videos.py", "--videos", "http:videos", "--out", "listing.csv"]
-    subprocess.run([sys.executable, *listing, "--rejects", "no.csv", "--memo", "memo"], **run)
+    subprocess.run([sys.executable, *listing, "--rejects", "no.csv", "--memo", "memo", "--extras", "extras.csv"], **run)
     detectors = {"content": {"threshold": 27, "min_scene_frames": 15}}
     settings = {"frames": {"fps": 2, "short_side": 64, "quality": 90}, "detector": "content", "detectors": detectors}
     settings |= {"fmin": 1, "clips": {"min_seconds": 0, "max_seconds": None}}
@@ -199,7 +199,7 @@ def test_any_name_is_read_and_comes_through_the_tables_unchanged(tmp_path):
     scan = [SCRIPTS / "scan_videos.py", "--table", "listing.csv", "--out", "work/scan/x/0.csv", "--memo", "memo"]
     subprocess.run([sys.executable, *scan, *places], **run)
     gather = [SCRIPTS / "gather_videos.py", "--listing", "listing.csv", "--shards", "work/scan/x/0.csv"]
-    out = ["--videos", "videos.csv", "--clips", "clips.csv", "--rejects", "rejects.csv"]
+    out = ["--extras", "extras.csv", "--videos", "videos.csv", "--clips", "clips.csv", "--rejects", "rejects.csv"]
     subprocess.run([sys.executable, *gather, *out], **run)
     for table in ("videos.csv", "clips.csv"):
         with open(tmp_path / table, encoding="utf-8", newline="") as file:
@@ -368,7 +368,7 @@ def test_a_long_scene_becomes_the_fewest_even_clips_and_no_frame_is_lost(name, m
 
 def test_frames_between_scenes_are_rejects_that_say_so():
     clips = split([(0, 70), (90, 120), (121, 300)], TIMES["even"], {"min_seconds": 0.5, "max_seconds": None})
-    assert [(first, end, reason) for _, first, end, _, _, reason in clips] == [
+    assert [(first, end, reason) for _, first, end, _, _, reason, _ in clips] == [
         (0, 70, ""),
         (70, 90, "gradual transition"),
         (90, 120, ""),
