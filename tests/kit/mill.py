@@ -22,8 +22,10 @@ LIGHT = {
     "match": {"model": "attributes"},
     "cut": {"preset": "ultrafast", "crf": 30},
     "shards": {"minutes": 30, "max": 1},
+    "report": {"enabled": False},
 }
-"""A configuration with embedded models and without text detection, whose model takes seconds to load."""
+"""A configuration with embedded models, without text detection, whose model takes seconds to load, and without the
+threshold page and the figures."""
 
 
 def merged(base: dict, change: dict) -> dict:

@@ -81,7 +81,7 @@ def running(mill: Pipeline) -> dict[str, object]:
         | plans
         | releases
         | {f"fetch_model {block}": (named, mill.config["models"]) for block, named in mill.models().items()}
-        | {"score_report": mill.config["marks"]}
+        | {"score_report": (mill.config["marks"], mill.config["report"])}
         | {"list_videos": (mill.config["videos"], options.listing(mill), mill.config["sample"])}
     )
 

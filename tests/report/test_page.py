@@ -54,7 +54,7 @@ def opened(chromium):
 @pytest.fixture(scope="module")
 def finished_page(tmp_path_factory):
     """A run that was asked for its page first, with that page as early.html. Never change it: copy it."""
-    mill = Mill(tmp_path_factory.mktemp("page") / "mill")
+    mill = Mill(tmp_path_factory.mktemp("page") / "mill", report={"enabled": True})
     footage(mill.videos)
     (mill.videos / "video 0.mp4").rename(mill.videos / NAME)
     early = mill.run("score_report")
