@@ -16,7 +16,8 @@ CONCERNS = {
     "detectors": set(), "frames.source": {"scorers", "captions.caption_clips", "captions.score_match"},
     "frames": {"videos.scan_videos", "scorers", "captions.caption_clips", "captions.score_match"},
     "score.aesthetic": {"clips.score_aesthetic"}, "score.flow": {"clips.score_flow"}, "score.ocr": {"clips.score_ocr"},
-    "select": set(), "marks": set(), "report": set(), "caption": {"captions.caption_clips"}, "clean": {"captions.clean_captions"},
+    "select": set(), "marks": set(), "report": set(),
+    "caption": {"captions.caption_clips"}, "clean": {"captions.clean_captions"},
     "refine": {"captions.clean_captions"}, "match": {"captions.score_match"}, "camera": {"captions.label_camera"},
     "cut.when": set(), "cut": {"captions.cut_clips"}, "release": set(),
 }  # fmt: skip
