@@ -26,8 +26,10 @@ def pipeline(**change) -> Pipeline:
 
 
 CAPTIONERS = config.check({"captioners": {"other": {"model": "attributes"}}}, SCHEMA)["captioners"]
-TEXTS = {"prompt": "video-style", "url": "http://host/v1", "head_sha256": "0" * 64}
-SPECIAL = {"captioners": CAPTIONERS, "rename": {"id": "key"}, **TEXTS}
+TEXTS = {"prompt": "video-style", "url": "http://host/v1", "head_sha256": "0" * 64, "api_key_env": "OTHER_KEY"}
+FILES = {"marks": "marks.csv", "chosen": "ids.csv"}
+LISTS = {"formats": ["csv"], "columns": ["id", "text"]}
+SPECIAL = {"captioners": CAPTIONERS, "rename": {"id": "key"}, **TEXTS, **FILES, **LISTS}
 """Values of keys that have a form of their own."""
 
 
@@ -48,9 +50,10 @@ def values(properties: dict, path=()):
             kinds = node["type"] if isinstance(node["type"], list) else [node["type"]]
             value = other.get(kinds[0], lambda old: "another")(node["default"])
             value = OBJECTS.get(name, {"a": {"b": 1}}) if kinds == ["object"] else value
+            value = [0.25] if kinds == ["array"] else value
             value = SPECIAL.get(name, value)
             value = max(value, 2 * node["minimum"]) if isinstance(value, int) and node.get("minimum") else value
-            yield (*path, name), [0.25] if kinds == ["array"] else value, node.get("speed")
+            yield (*path, name), value, node.get("speed")
 
 
 KEYS = {".".join(path): (path, value, speed) for path, value, speed in values(SCHEMA_READ["properties"])}

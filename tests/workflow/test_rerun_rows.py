@@ -19,15 +19,17 @@ FLOW = [
 ]
 """Rules by what must be planned before them."""
 PLANS = {f"plan_{phase}" for phase in PHASES}
-FOLLOWS = {*PLANS, *(f"gather_{phase}" for phase in PHASES), "score_report", "complete_report"}
+FOLLOWS = {*PLANS, *(f"gather_{phase}" for phase in PHASES), "find_duplicates", "score_report", "complete_report"}
 """They run where a table that they read is written again."""
 ALWAYS = {"summarize", "draw_figures"}
 """The account notes the configuration, whatever has changed in it, and the figures read the account."""
 SOME = ["fmin", "score.flow.seconds", "select.aes.min", "clean.prefix", "match.batch", "cut.crf", "shards.max"]
 ELSEWHERE = {"results", "videos", "score.ocr.model"}
 """Another folder of results or videos is another run (tests/workflow/test_reruns.py); there is one text detector."""
-TOGETHER = {f"caption.{key}" for key in ("engine", "also", "window_seconds", "format", "fields", "server.url")}
-"""Keys that are a mistake without others, such as a model that can be asked."""
+OF_SOUND = {f"select.{column}.{side}" for column in ("loudness", "silence") for side in ("min", "max")}
+OF_MODELS = {f"caption.{key}" for key in ("engine", "also", "window_seconds", "format", "fields", "server.url")}
+TOGETHER = {"videos_root", *OF_SOUND, *OF_MODELS}
+"""Keys that are a mistake without others: a list, `quality.sound`, a model that can be asked."""
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +37,8 @@ def finished(tmp_path_factory):
     """A finished run with every scorer on. Never change it."""
     mill = Mill(tmp_path_factory.mktemp("rows") / "finished", score={"ocr": {"enabled": True, "canvas": 160}})
     footage(mill.videos, videos=1, image=False)
+    (mill.folder / "marks.csv").write_text("id,mark\n")
+    (mill.folder / "ids.csv").write_text("id\n")
     mill.run()
     return mill
 

@@ -38,13 +38,15 @@ FIRST = {
     "tables/extras.csv": "tables/clips.csv",
     "work/rejects/list_videos.csv": "plan/videos/manifest.csv",
     "run.json": "run.json",
+}
+"""The other tables, with what must be missing so that Snakemake makes them again."""
+OPTIONAL = {
+    "tables/duplicates.csv": "tables/selected.csv",
     **{f"report/figures/{name}": f"report/figures/{name}" for name in FIGURES},
     "report/index.html": "report/index.html",
     "report/complete.json": "report/complete.json",
 }
-"""The other tables, with what must be missing so that Snakemake makes them again."""
-OPTIONAL = {"tables/duplicates.csv": "tables/selected.csv"}
-"""The same of tables that not every configuration makes."""
+"""The same of files that not every configuration makes."""
 FORGOTTEN = "it is forgotten, and what it held is computed again where it is needed"
 THREADS = 16
 """Tables whose files are looked at side by side: on a network's disk each look is a wait."""

@@ -169,7 +169,8 @@ def text(account: dict, results: Path) -> str:
     pairs = f"{results / 'meta.csv'}  (selection {account.get('selection', 'unknown')})"
     lines += ["", f"Pairs    {pairs}", f"Clips    {results / 'clips'}/"]
     lines += [f"Rejects  {results / 'rejects.csv'}", f"Tables   {results / 'tables'}/"]
-    lines += [f"Page     {results / 'report/index.html'}"]
+    if (page := results / "report/index.html").exists():
+        lines.append(f"Page     {page}")
     return "\n".join([*lines, f"Account  {results / 'run.json'}", ""])
 
 

@@ -116,7 +116,9 @@ def blur(grey: np.ndarray) -> float:
 
 
 def _differences(grey: np.ndarray, axis: int) -> np.ndarray:
-    """The absolute differences of neighbours along an axis."""
+    """The absolute differences of neighbours along an axis; one zero where there are none."""
+    if grey.shape[axis] < 2:
+        return np.zeros((1, 1), np.uint8)
     return cv2.absdiff(grey[1:], grey[:-1]) if axis == 0 else cv2.absdiff(grey[:, 1:], grey[:, :-1])
 
 
