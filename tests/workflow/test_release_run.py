@@ -18,7 +18,8 @@ FORMATS = {"release_webdataset", "release_parquet", "release_huggingface", "rele
 @pytest.fixture(scope="module")
 def released(finished_mill, tmp_path_factory) -> Mill:
     """A finished run, released. Never change it."""
-    mill = finished_mill.copy(tmp_path_factory.mktemp("released") / "mill")
+    mill = finished_mill.copy(tmp_path_factory.mktemp("released") / "mill").change(report={"enabled": True})
+    mill.run()
     mill.first = mill.run("release")
     return mill
 
@@ -135,10 +136,11 @@ def test_snakemakes_report_holds_figures_tables_and_captions(released):
         "rejects.html",
         "thresholds.html",
         "models.html",
+        "index.html",
     } <= (names)
     for caption in (ROOT / "workflow/report").glob("*.rst"):
         assert caption.read_text().split()[3] in page
-    for category in ("1 Funnel", "2 Scores", "3 Pairs", "4 Models"):
+    for category in ("0 Threshold page", "1 Funnel", "2 Scores", "3 Pairs", "4 Models"):
         assert category in page
 
 

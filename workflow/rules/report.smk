@@ -13,7 +13,12 @@ rule score_report:
             rules.gather_clips.output.rejects,
         ],
     output:
-        "<results>/report/index.html",
+        report(
+            "<results>/report/index.html",
+            caption="../report/page.rst",
+            category="0 Threshold page",
+            labels={"page": "scores, limits, yields and pictures"},
+        ),
     log:
         "<results>/logs/score_report.log",
     benchmark:
