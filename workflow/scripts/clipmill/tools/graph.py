@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 RULES = Path(__file__).resolve().parents[3] / "rules"
-COLOURS = {"models": "#d9d9d9", "videos": "#a6cee3", "clips": "#b2df8a", "captions": "#fdbf6f", "release": "#cab2d6"}
+COLOURS = {"models": "#d9d9d9", "videos": "#a6cee3", "clips": "#b2df8a", "captions": "#fdbf6f"}
+COLOURS |= {"report": "#fb9a99", "release": "#cab2d6"}
 """The colour of each rule file, light enough for black letters; targets are white."""
 MOST = 400
 """Nodes that can be read in a picture."""
