@@ -28,7 +28,7 @@ def pipeline(**change) -> Pipeline:
 CAPTIONERS = config.check({"captioners": {"other": {"model": "attributes"}}}, SCHEMA)["captioners"]
 TEXTS = {"prompt": "video-style", "url": "http://host/v1", "head_sha256": "0" * 64, "api_key_env": "OTHER_KEY"}
 FILES = {"marks": "marks.csv", "chosen": "ids.csv"}
-LISTS = {"formats": ["csv"], "columns": ["id", "text"]}
+LISTS = {"formats": ["csv"], "columns": ["path", "id", "text"]}
 SPECIAL = {"captioners": CAPTIONERS, "rename": {"id": "key"}, **TEXTS, **FILES, **LISTS}
 """Values of keys that have a form of their own."""
 

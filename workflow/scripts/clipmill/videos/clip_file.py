@@ -3,6 +3,8 @@
 import hashlib
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import cache
+from pathlib import Path
 
 import av
 import numpy as np
@@ -14,6 +16,16 @@ from clipmill.videos.sound import AUDIO_RATE, Sound
 
 BT709 = 1
 """AVColorPrimaries and AVColorTransferCharacteristic of ITU-R BT.709."""
+
+
+@cache
+def x264_options() -> dict[str, str]:
+    """Options with which x264 gives the same bytes for the same frames.
+
+    With its code for AVX-512 they depend on what lay in memory before, so it may use AVX2 at most there.
+    """
+    known = Path("/proc/cpuinfo")
+    return {"x264-params": "asm=AVX2"} if known.exists() and "avx512f" in known.read_text() else {}
 
 
 class ClipFile:
@@ -44,7 +56,7 @@ class ClipFile:
         stream.pix_fmt = "yuv420p"
         stream.codec_context.time_base = 1 / rate if self.rate else self.tick
         stream.codec_context.thread_count = 1
-        stream.options = {"preset": settings["preset"], "crf": str(settings["crf"])}
+        stream.options = {"preset": settings["preset"], "crf": str(settings["crf"]), **x264_options()}
         # Without these tags a decoder would read the colours of most HD sources with the wrong matrix.
         colours, hdr = self.converted(picture), int(picture.color_trc) in pictures.HDR
         stream.codec_context.colorspace, stream.codec_context.color_range = colours.colorspace, colours.color_range
