@@ -65,7 +65,8 @@ use rule scenes as captions with:
         **literal(results=pipeline.results, part="captions"),
 
 
-# Everything but a release: meta.csv and run.json
+# Every table with meta.csv and run.json; asked for by name: otherwise Snakemake would not notice a lost one.
+# `after_check` comes first: what is damaged is removed before Snakemake looks at any file.
 rule pairs:
     input:
         after_check,

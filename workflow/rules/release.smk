@@ -110,8 +110,8 @@ rule release_webdataset:
     threads: 4
     params:
         **literal(products.release(pipeline, "webdataset")),
+        **literal(cut=os.path.dirname(pipeline.table("captions.cut_clips"))),
         results=lambda wildcards, input: os.path.dirname(input.meta),
-        cut=lambda wildcards, input: os.path.dirname(input.cut[0]),
     shell:
         'python "$CLIPMILL_WORKFLOW"/scripts/release_webdataset.py --results {params.results:q} --cut {params.cut:q}'
         " --options {params.options:q} --threads {threads} --out {output:q} > {log:q} 2>&1"
@@ -132,8 +132,8 @@ rule release_parquet:
     threads: 1
     params:
         **literal(products.release(pipeline, "parquet")),
+        **literal(cut=os.path.dirname(pipeline.table("captions.cut_clips"))),
         results=lambda wildcards, input: os.path.dirname(input.meta),
-        cut=lambda wildcards, input: os.path.dirname(input.cut[0]),
     shell:
         'python "$CLIPMILL_WORKFLOW"/scripts/release_parquet.py --results {params.results:q} --cut {params.cut:q}'
         " --options {params.options:q} --threads {threads} --out {output:q} > {log:q} 2>&1"
@@ -154,8 +154,8 @@ rule release_huggingface:
     threads: 4
     params:
         **literal(products.release(pipeline, "huggingface")),
+        **literal(cut=os.path.dirname(pipeline.table("captions.cut_clips"))),
         results=lambda wildcards, input: os.path.dirname(input.meta),
-        cut=lambda wildcards, input: os.path.dirname(input.cut[0]),
     shell:
         'python "$CLIPMILL_WORKFLOW"/scripts/release_huggingface.py --results {params.results:q} --cut {params.cut:q}'
         " --options {params.options:q} --threads {threads} --out {output:q} > {log:q} 2>&1"
@@ -176,8 +176,8 @@ rule release_csv:
     threads: 1
     params:
         **literal(products.release(pipeline, "csv")),
+        **literal(cut=os.path.dirname(pipeline.table("captions.cut_clips"))),
         results=lambda wildcards, input: os.path.dirname(input.meta),
-        cut=lambda wildcards, input: os.path.dirname(input.cut[0]),
     shell:
         'python "$CLIPMILL_WORKFLOW"/scripts/release_csv.py --results {params.results:q} --cut {params.cut:q}'
         " --options {params.options:q} --threads {threads} --out {output:q} > {log:q} 2>&1"
