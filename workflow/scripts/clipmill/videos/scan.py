@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from clipmill.engine.rejects import Reject
-from clipmill.videos import damage, frames, images, loudness, pictures
+from clipmill.videos import coherence, damage, frames, images, loudness, pictures
 from clipmill.videos.containers import sound_stream
 from clipmill.videos.detectors import DETECTORS
 from clipmill.videos.quality import Meters
@@ -77,6 +77,7 @@ class Scan:
             packets = reader.damage.times, reader.damage.sizes
         scenes = self.detector.scenes(len(self.pts))
         self.complete(scenes)
+        seen = self.meters.thumbnails.array()
         sound = loudness.levels(self.path, begin) if sound and self.sound else None
         return {
             "num_frames": len(self.pts),
@@ -86,6 +87,8 @@ class Scan:
             **about,
             "interlaced": self.interlaced / len(self.pts),
             "scenes": json.dumps(scenes),
+            "joints": json.dumps(coherence.joints(seen, scenes)),
+            "transitions": json.dumps(coherence.transitions(seen, scenes)),
             "times": packed([*self.pts, self.pts[-1] + round(self.last / self.tick)]),
             "tick": str(self.tick),
             "damaged": json.dumps(damaged),
