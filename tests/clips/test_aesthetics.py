@@ -117,8 +117,11 @@ def test_a_picture_is_made_small_as_open_clip_makes_it_small(mode, size):
     made = embeddings.geometry(transform)(picture)
     truth = torch.from_numpy(np.array(Compose(transform.transforms[:-2])(Image.fromarray(picture)))).permute(2, 0, 1)
     apart = (made.int() - truth.int()).abs()
-    assert made.is_contiguous() and made.dtype == torch.uint8 and made.shape == (3, 224, 224)
-    assert apart.max() <= 2 and apart.float().mean() < 0.25
+    assert made.is_contiguous()
+    assert made.dtype == torch.uint8
+    assert made.shape == (3, 224, 224)
+    assert apart.max() <= 2
+    assert apart.float().mean() < 0.25
 
 
 def test_the_score_of_a_clip_is_the_mean_or_the_least_of_its_frames(clip, head, tmp_path):

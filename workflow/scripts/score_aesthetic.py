@@ -13,6 +13,7 @@ class ScoreAesthetic(Scorer):
 
     columns = ("aes",)
     depends_on = ("start_frame", "end_frame", "num_frames", "crop")
+    asks = True
 
     def load(self):
         kind = AESTHETICS.get(self.settings["model"], AESTHETICS["*"])
@@ -21,9 +22,9 @@ class ScoreAesthetic(Scorer):
     def prepare(self, row):
         return self.scorer.prepare(self.pictures(row))
 
-    def compute(self, rows, prepared):
-        reduce = REDUCE[self.settings["reduce"]]
-        return [{"aes": float(reduce(np.asarray(scores, np.float64)))} for scores in self.scorer.scores(prepared)]
+    def conclude(self, row, rest, answers):
+        scores = np.asarray(self.scorer.conclude(rest, answers), np.float64)
+        return {"aes": float(REDUCE[self.settings["reduce"]](scores))}
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ class ScoreMatch(FrameStep):
 
     columns = ("match",)
     depends_on = ("start_frame", "end_frame", "num_frames", "text", "crop")
+    asks = True
 
     def load(self):
         kind = MATCHERS.get(self.settings["model"], MATCHERS["*"])
@@ -25,8 +26,8 @@ class ScoreMatch(FrameStep):
             raise Reject("no caption to match")
         return self.model.prepare(text, self.pictures(row))
 
-    def compute(self, rows, prepared):
-        return [{"match": score} for score in self.model.scores(prepared)]
+    def conclude(self, row, rest, answers):
+        return {"match": self.model.conclude(rest, answers)}
 
 
 if __name__ == "__main__":

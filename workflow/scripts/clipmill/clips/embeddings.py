@@ -38,8 +38,9 @@ class OpenClip:
         self.normalize = next(part for part in transform.transforms if isinstance(part, Normalize))
         self.tokenizer = open_clip.get_tokenizer(name)
         self.width = open_clip.get_model_config(name)["embed_dim"]
-        self._images = Batches(self._encode, rows, device)
-        self._texts = Batches(lambda batch: self.model.encode_text(batch, normalize=True), rows, device)
+        # Both give unit vectors (N, width), float32 on the CPU: of prepared frames, and of texts as tokens.
+        self.images = Batches(self._encode, rows, device)
+        self.texts = Batches(lambda batch: self.model.encode_text(batch, normalize=True), rows, device)
 
     def prepare(self, frame: np.ndarray):
         """A frame (HxWx3 RGB uint8) at the image tower's size: a CPU tensor (3, H, W) of bytes."""
@@ -58,14 +59,6 @@ class OpenClip:
             return len(self.tokenizer.encode(text)) + 2 <= self.tokenizer.context_length
         ids = self.tokenizer.tokenizer(self.tokenizer.clean_fn(text)).input_ids
         return len(ids) <= self.tokenizer.context_length
-
-    def images(self, prepared: list):
-        """Unit vectors (N, width), float32 on the CPU, of prepared frames."""
-        return self._images(prepared)
-
-    def texts(self, tokens: list):
-        """Unit vectors (N, width), float32 on the CPU, of texts as tokens."""
-        return self._texts(tokens)
 
 
 def geometry(transform) -> Callable:

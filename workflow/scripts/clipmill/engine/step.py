@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from clipmill.engine import files, vouch
+from clipmill.engine import feeding, files, vouch
 from clipmill.engine.rejects import Reject
 
 
@@ -18,6 +18,10 @@ class Step:
     """The columns of a row, besides its id, that the result depends on."""
     in_threads = False
     """Whether `compute` itself runs in the worker threads, one batch per thread (for steps without a model)."""
+
+    asks = False
+    """Whether `prepare` gives what it asks of networks (`feeding.Asked`), and `conclude` makes the columns of their
+    answers, in place of `compute`: then batches are filled with the items of many clips."""
 
     threads: int | None = None
     """The worker threads that it needs whatever CPUs the job has, because they only wait; None: one per CPU."""
@@ -61,6 +65,14 @@ class Step:
 
     def compute(self, rows: list[dict], prepared: list) -> list[dict | Reject]:
         """The new columns of a batch of items: a dict, or a Reject, per row."""
+        if not self.asks:
+            raise NotImplementedError
+        found = feeding.answered(prepared)
+        return [self.conclude(row, clip.asked.rest, clip.answers) for row, clip in zip(rows, found, strict=True)]
+
+    def conclude(self, row: dict, rest: object, answers: list) -> dict:
+        """The new columns of an item, in a worker thread, from what networks answered (CPU tensors, float32, in the
+        order of `Asked.inputs`) and from `Asked.rest`. Raises Reject where the item is at fault."""
         raise NotImplementedError
 
     def batches(self, rows: list[dict]) -> list[list[dict]]:
