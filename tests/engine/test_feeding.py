@@ -2,13 +2,14 @@
 
 import argparse
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
 from clipmill.engine.batches import Batches
 from clipmill.engine.compute import Compute
-from clipmill.engine.feeding import Asked, Feeder, answered
+from clipmill.engine.feeding import Asked, Feeder, Shared, answered
 from clipmill.engine.ranks import Ranks
 from clipmill.engine.rejects import Reject
 from clipmill.engine.step import Step
@@ -105,6 +106,36 @@ def test_a_fault_of_the_environment_is_no_clips_fault():
 
     with pytest.raises(OSError, match="disk"):
         in_a_stream(Feeder(), [Asked([(network(2, full), torch.zeros(1))]) for _ in range(3)])
+
+
+def test_threads_that_ask_while_a_network_is_busy_share_the_next_batches():
+    begun, go = threading.Event(), threading.Event()
+
+    def run(batch):
+        begun.set()
+        go.wait(60)
+        return 2 * spoilt(batch)
+
+    busy = network(8, run)
+    busy.device = "a GPU"  # whose batches are made on the CPU here
+    busy.batch = torch.stack
+    shared = Shared(busy)
+    with ThreadPoolExecutor(9) as pool:
+        first = pool.submit(shared, [torch.zeros(1)])
+        assert begun.wait(60)
+        rest = [pool.submit(shared, [torch.full((1,), float(n))] * 2) for n in range(1, 9)]
+        while len(shared.queue) < 16:
+            threading.Event().wait(0.01)
+        go.set()
+        assert [float(answer) for answer in first.result()] == [0]
+        for n, asked in enumerate(rest, 1):
+            if n == 7:
+                with pytest.raises(ValueError, match="seven"):
+                    asked.result()
+            else:
+                assert [float(answer) for answer in asked.result()] == [2.0 * n] * 2
+    # One alone, sixteen together in two batches; seven's batch is tried again one by one.
+    assert busy.computed <= 8 * (1 + 2 + 8)
 
 
 class Doubles(Step):

@@ -4,8 +4,10 @@ Items of one shape wait until they fill a batch. A batch's results are fetched w
 device which computes by itself is never waited for while it could have more to do.
 """
 
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from typing import NamedTuple
 
 from clipmill.engine.batches import Batches, Running
@@ -135,6 +137,48 @@ def answered(prepared: list[Asked]) -> list[Answered]:
         if clip.error:
             raise clip.error
     return found
+
+
+class Shared:
+    """A network that the threads of a process ask, each for an item of its own.
+
+    On a GPU, what comes while it is busy goes together in the next batches. On a CPU every thread runs it by itself.
+    """
+
+    def __init__(self, network: Batches):
+        self.network = network
+        self.queue: list[tuple[Future, Asked]] = []
+        self.queued, self.turn = threading.Lock(), threading.Lock()
+
+    def __call__(self, tensors: list) -> list:
+        """The answers (CPU tensors, float32) to CPU tensors of one shape, at least one. Raises their first fault."""
+        if self.network.device == "cpu":
+            return list(self.network(tensors))
+        futures = [Future() for _ in tensors]
+        with self.queued:
+            self.queue += [(future, Asked([(self.network, it)])) for future, it in zip(futures, tensors, strict=True)]
+        for future in futures:
+            with self.turn:
+                if not future.done():
+                    self._run()
+        return [future.result() for future in futures]
+
+    def _run(self) -> None:
+        """Answer all that is in the queue."""
+        with self.queued:
+            taken, self.queue = self.queue, []
+        feeder = Feeder()
+        try:
+            clips = [clip for future, asked in taken for clip in feeder.add(future, asked)]
+            for clip in [*clips, *feeder.finish()]:
+                if clip.error:
+                    clip.owner.set_exception(clip.error)
+                else:
+                    clip.owner.set_result(clip.answers[0])
+        except (OSError, MemoryError) as error:
+            for future, _ in taken:
+                if not future.done():
+                    future.set_exception(error)
 
 
 class Model:
