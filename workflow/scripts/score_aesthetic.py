@@ -3,12 +3,13 @@
 import numpy as np
 from clipmill.clips.aesthetics import AESTHETICS
 from clipmill.clips.scorer import Scorer
+from clipmill.clips.vectors import VectorStep
 from clipmill.engine.job import main
 
 REDUCE = {"mean": np.mean, "min": np.min}
 
 
-class ScoreAesthetic(Scorer):
+class ScoreAesthetic(VectorStep, Scorer):
     """`aes` by the embedded photometric score, or by an open_clip model and an aesthetic head."""
 
     columns = ("aes",)
@@ -23,6 +24,7 @@ class ScoreAesthetic(Scorer):
         return self.scorer.prepare(self.pictures(row))
 
     def conclude(self, row, rest, answers):
+        self.remember(row, answers)
         scores = np.asarray(self.scorer.conclude(rest, answers), np.float64)
         return {"aes": float(REDUCE[self.settings["reduce"]](scores))}
 

@@ -4,12 +4,12 @@
 """
 
 from clipmill.captions.matching import MATCHERS
+from clipmill.clips.vectors import VectorStep
 from clipmill.engine.job import main
 from clipmill.engine.rejects import Reject
-from clipmill.videos.frames import FrameStep
 
 
-class ScoreMatch(FrameStep):
+class ScoreMatch(VectorStep):
     """`match`: the mean over a few frames of a clip."""
 
     columns = ("match",)
@@ -27,6 +27,7 @@ class ScoreMatch(FrameStep):
         return self.model.prepare(text, self.pictures(row))
 
     def conclude(self, row, rest, answers):
+        self.remember(row, answers)
         return {"match": self.model.conclude(rest, answers)}
 
 

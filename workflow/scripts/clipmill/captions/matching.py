@@ -3,7 +3,7 @@
 import numpy as np
 
 from clipmill.captions import attributes
-from clipmill.clips.embeddings import OpenClip, pieces
+from clipmill.clips.embeddings import OpenClip, joined, pieces
 from clipmill.engine.feeding import Asked, Model
 
 
@@ -34,23 +34,25 @@ class OpenClipMatch(Model):
         self.clip = OpenClip(settings, "match", device, rows=settings["batch"])
 
     def prepare(self, text: str, frames: list[np.ndarray]) -> Asked:
-        """The model's inputs for a pair: frames, and the caption's parts as tokens, with the share of each part."""
+        """What to ask for a pair: frames (or vectors that are known), and the caption's parts as tokens; the share of
+        each part."""
         parts = pieces(text, self.clip.fits)
         lengths = np.array([len(part) for part in parts], np.float32)
-        pictures = [(self.clip.images, self.clip.prepare(frame)) for frame in frames]
+        pictures = self.clip.asked(frames)
         texts = [(self.clip.texts, self.clip.tokens(part)) for part in parts]
-        return Asked(pictures + texts, lengths / lengths.sum())
+        return Asked(pictures.inputs + texts, (pictures.rest, lengths / lengths.sum()))
 
-    def conclude(self, rest: np.ndarray, answers: list) -> float:
+    def conclude(self, rest: tuple[list, np.ndarray], answers: list) -> float:
         """The score of a pair, the mean over its frames."""
-        vectors = [answer.numpy() for answer in answers]
-        return score(vectors[: -len(rest)], vectors[-len(rest) :], rest)
+        known, shares = rest
+        texts = [answer.numpy() for answer in answers[-len(shares) :]]
+        return score(joined(known, answers), texts, shares)
 
 
-def score(images: list[np.ndarray], texts: list[np.ndarray], shares: np.ndarray) -> float:
+def score(images: np.ndarray, texts: list[np.ndarray], shares: np.ndarray) -> float:
     """100 x the mean cosine of unit vectors of frames and of a caption's parts, weighted by their shares."""
     # Element by element: a matrix product's rounding would depend on how many rows it has.
-    cosines = (np.stack(images)[:, None] * np.stack(texts)[None]).sum(axis=2, dtype=np.float64)
+    cosines = (images[:, None] * np.stack(texts)[None]).sum(axis=2, dtype=np.float64)
     return 100 * float((cosines * shares).sum(axis=1).mean())
 
 

@@ -78,14 +78,16 @@ class OpenClipAesthetic(Model):
         self.head = load_head(path, self.clip.width)
 
     def prepare(self, frames: list[np.ndarray]) -> Asked:
-        """Frames (HxWx3 RGB uint8) as the model's input."""
-        return Asked([(self.clip.images, self.clip.prepare(frame)) for frame in frames])
+        """What to ask for frames (HxWx3 RGB uint8, or vectors that are known)."""
+        return self.clip.asked(frames)
 
-    def conclude(self, rest: None, answers: list) -> list[np.float32]:
+    def conclude(self, rest: list, answers: list) -> list[np.float32]:
         """A score per frame of a clip, from its unit vectors."""
         import torch
 
-        return self.head(torch.stack(answers)).numpy()
+        from clipmill.clips.embeddings import joined
+
+        return self.head(torch.from_numpy(joined(rest, answers))).numpy()
 
 
 def load_head(path: str | Path, width: int):

@@ -9,6 +9,7 @@ import numpy as np
 
 from clipmill.engine import weights
 from clipmill.engine.batches import Batches
+from clipmill.engine.feeding import Asked
 
 
 class OpenClip:
@@ -46,6 +47,12 @@ class OpenClip:
         """A frame (HxWx3 RGB uint8) at the image tower's size: a CPU tensor (3, H, W) of bytes."""
         return self.geometry(frame)
 
+    def asked(self, pictures: list[np.ndarray]) -> Asked:
+        """What to ask for the vectors of pictures (HxWx3 RGB uint8); a vector (width) among them is known."""
+        known = [picture if picture.ndim == 1 else None for picture in pictures]
+        inputs = [(self.images, self.prepare(picture)) for picture in pictures if picture.ndim > 1]
+        return Asked(inputs, known)
+
     def _encode(self, batch):
         return self.model.encode_image(self.normalize(batch.float() / 255), normalize=True)
 
@@ -59,6 +66,13 @@ class OpenClip:
             return len(self.tokenizer.encode(text)) + 2 <= self.tokenizer.context_length
         ids = self.tokenizer.tokenizer(self.tokenizer.clean_fn(text)).input_ids
         return len(ids) <= self.tokenizer.context_length
+
+
+def joined(known: list, answers: list) -> np.ndarray:
+    """The vectors (pictures, width) of what was `asked`, from `Asked.rest` and the answers, which may go on after
+    them."""
+    answers = iter(answers)
+    return np.stack([next(answers).numpy() if vector is None else vector for vector in known])
 
 
 def geometry(transform) -> Callable:

@@ -39,6 +39,7 @@ class Compute:
         Raises SystemExit where more than `max_error_share` of the job's items failed unexpectedly.
         """
         self.step.load()
+        self.step.recall(missing)
         batches = self.step.batches(missing)
         progress.start()
 

@@ -29,11 +29,18 @@ class Step:
     reads_source = False
     """Whether it opens the source of a row, which must be the file that was listed, before and after."""
 
+    shared: Path | None
+    """The folder of what it remembers together with other steps; None where it does not."""
+    models: list[dict]
+    """The entries of its configuration block in the lists that fetch_model wrote."""
+
     def __init__(self, settings: dict, results: Path, videos: Path, store: Path, device: str = "cpu"):
         self.settings, self.results, self.videos, self.device = settings, results, videos, device
         self.store_folder = store
         self.log = results / "logs" / f"{self.name}.log"
         self.batch = int(settings.get("batch", 1))
+        self.shared: Path | None = None
+        self.models: list[dict] = []
 
     @property
     def name(self) -> str:
@@ -55,6 +62,12 @@ class Step:
 
     def load(self) -> None:
         """Build the model. Called once per process, and only when something is missing."""
+
+    def recall(self, rows: list[dict]) -> None:
+        """Read what of these rows, all that must be computed, is in `shared`. Called once per process, after `load`."""
+
+    def write(self) -> None:
+        """Write into `shared` what is new. Called whenever the job writes what the step remembers."""
 
     def close(self) -> None:
         """End what `load` started outside this process. Called however the job ends, perhaps twice, or before `load`;
@@ -97,19 +110,6 @@ class Step:
         """Whether a result or a fault that is remembered is of the source as it is now."""
         return True
 
-    def changed(self, row: dict) -> str:
-        """How the source of a row differs from what was listed, in words; empty where it does not, or where the table
-        (one made by hand) does not say what was listed."""
-        if not row.get("mtime"):
-            return ""
-        try:
-            size, time = files.size_and_time(self.source(row))
-        except FileNotFoundError:
-            return "the file is gone"
-        if size != int(row["bytes"]):
-            return f"{size} bytes in place of {row['bytes']}"
-        return "" if time == int(row["mtime"]) else "its time has changed"
-
     def finish(self, row: dict, values: dict) -> dict:
         """The last, cheap part of a result, done for computed and remembered items alike and never remembered.
 
@@ -124,3 +124,17 @@ class Step:
     def passes_on(self, names: list[str]) -> list[str]:
         """Those columns of the table read (`names`) that the table written also has."""
         return names
+
+
+def change_of_source(step: Step, row: dict) -> str:
+    """How the source of a row differs from what was listed, in words; empty where it does not, or where the table
+    (one made by hand) does not say what was listed."""
+    if not row.get("mtime"):
+        return ""
+    try:
+        size, time = files.size_and_time(step.source(row))
+    except FileNotFoundError:
+        return "the file is gone"
+    if size != int(row["bytes"]):
+        return f"{size} bytes in place of {row['bytes']}"
+    return "" if time == int(row["mtime"]) else "its time has changed"

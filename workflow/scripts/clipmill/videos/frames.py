@@ -54,7 +54,11 @@ class FrameStep(Step):
 
     def pictures(self, row: dict) -> list[np.ndarray]:
         """The frames of a clip at the moments that the settings name, HxWx3 RGB uint8; a still image once."""
-        return read(self.store, row, [0.5] if row["num_frames"] == "1" else self.settings["frames"])
+        return read(self.store, row, self.moments(row))
+
+    def moments(self, row: dict) -> list[float]:
+        """The moments (0-1) of a clip that the settings name; of a still image one."""
+        return [0.5] if row["num_frames"] == "1" else self.settings["frames"]
 
 
 class Shot(NamedTuple):
