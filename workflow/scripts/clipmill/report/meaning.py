@@ -11,6 +11,7 @@ COLUMNS = {
         "published": [
             ["min 5", "Open-Sora 1.0 to 1.2, `filter --aesmin 5`"],
             ["min 4.5", "Open-Sora, its 30M clips of Panda-70M"],
+            ["min 4", "Open-Sora 1.3's code"],
             ["min 3.5", "cosmos-curate, lowest of the sampled frames"],
         ],
     },
