@@ -12,7 +12,7 @@ import numbered_video
 import pytest
 import yaml
 from clipmill.captions import prompts
-from clipmill.plan import config
+from clipmill.plan import config, targets
 from clipmill.plan.flow import limits_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -121,7 +121,8 @@ def test_a_recipe_of_filters_leaves_no_threshold_of_production_and_gives_a_sourc
 def test_recipes_of_filters_ask_for_what_was_published():
     names = ("open-sora-1.1", "open-sora-1.3", "videox-fun", "panda-like")
     some = [over_production(f"filters-{name}.yaml") for name in names]
-    assert [{name: asked for name, given in one["select"].items() if (asked := limits_of(given))} for one in some] == [
+    limits = [targets.limits(one["select"]) for one in some]
+    assert [{name: asked for name, given in one.items() if (asked := limits_of(given))} for one in limits] == [
         {"aes": {"min": 5}},
         {"aes": {"min": 4}, "flow": {"min": 0.3}},
         {"aes": {"min": 4}, "flow": {"min": 0.9, "max": 9}, "ocr_area": {"max": 0.02}}
@@ -241,6 +242,11 @@ def test_all_mistakes_are_named_at_once_one_per_line():
         ({"cut": {"mode": "none", "crop_borders": True}}, "cut.crop_borders"),
         ({"cut": {"mode": "none", "deinterlace": True}}, "cut.deinterlace"),
         ({"select": {"loudness": {"min": -40}}}, "select.loudness"),
+        ({"select": {"target": {"clips": 10, "hours": 2}}}, "select.target"),
+        ({"select": {"target": {"clips": 10, "balance": ["sauce"]}}}, "select.target.balance"),
+        ({"select": {"target": {"clips": 10, "order": "match"}}}, "select.target.order"),
+        ({"select": {"target": {"clips": 10, "order": "cmotion"}}}, "select.target.order"),
+        ({"select": {"target": {"share": 1}}, "score": {"aesthetic": {"enabled": False}}}, "select.target.order"),
         ({"select": {"match": {"min": 1}}, "match": {"enabled": False}}, "select.match"),
         ({"captioners": {"a b": {}}}, "captioners.a b"),
         ({"captioners": {"b": {"server": {"url": "http://localhost:8000/v1"}}}}, "captioners.b.server.model"),

@@ -77,6 +77,18 @@ def test_a_threshold_moves_the_tables_after_it_and_forgets_nothing():
     assert all(loose.memo(name) == strict.memo(name) for phase in PHASES for name in loose.steps(phase))
 
 
+def test_a_target_moves_no_table_of_a_step_and_labels_before_it_only_for_cmotion():
+    without, by_source, by_camera = (
+        pipeline(select={"target": target})
+        for target in ({}, {"clips": 9, "balance": ["source"]}, {"clips": 9, "balance": ["cmotion"]})
+    )
+    assert all(without.table(name) == by_source.table(name) == by_camera.table(name) for name in without.rules)
+    assert by_source.steps("clips") == without.steps("clips")
+    assert set(by_camera.steps("clips")) - set(without.steps("clips")) == {"clips.label_camera"}
+    assert by_camera.memo("clips.label_camera") == by_camera.memo("captions.label_camera")
+    assert by_camera.before("clips.label_camera") == [by_camera.table("clips.select_clips")]
+
+
 def test_cutting_first_shares_the_memo_of_cutting_last():
     first, last = pipeline(cut={"when": "first"}), pipeline()
     assert "clips.cut_clips" in first.steps("clips")

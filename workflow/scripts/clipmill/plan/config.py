@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import reduce
 from pathlib import Path
 
-from clipmill.plan import captioning, credentials, messages, releases
+from clipmill.plan import captioning, credentials, messages, releases, targets
 from clipmill.plan.flow import BY_CLIP
 from clipmill.videos.lists import is_list
 
@@ -152,7 +152,7 @@ def _contradictions(config: dict, schema: dict) -> Iterator[str]:
     if PATTERN.intersection(config["results"]):
         yield f"results: {config['results']!r} is wrong; Snakemake reads the characters {{ }} < > in it as its own"
     known = schema["properties"]["select"]["properties"]
-    for column, limits in config["select"].items():
+    for column, limits in targets.limits(config["select"]).items():
         low, high = limits["min"], limits["max"]
         if low is not None and high is not None and low > high:
             yield f"select.{column}: min {low} is more than max {high}, so nothing would be kept"
@@ -180,6 +180,7 @@ def _contradictions(config: dict, schema: dict) -> Iterator[str]:
     if not is_list(videos) and videos.is_relative_to(results):
         yield f"videos: {config['videos']} lies in results ({config['results']}); results may lie in videos only"
     yield from captioning.mistakes(config)
+    yield from targets.mistakes(config, known, is_list(config["videos"]))
     yield from _left_in_sources(config["cut"])
     if not config["match"]["enabled"] and set(config["select"]["match"].values()) != {None}:
         yield "select.match: match is not enabled; set match.enabled to true, or min and max of select.match to null"

@@ -1,9 +1,10 @@
 """The options of the rules that list and gather, from a configuration. Light: every job imports it."""
 
+import json
 import shlex
 
-from clipmill.engine.fingerprints import columns_made
-from clipmill.plan import captioning
+from clipmill.engine.fingerprints import columns_made, fingerprint
+from clipmill.plan import captioning, targets
 from clipmill.plan.flow import script_of
 from clipmill.plan.pipeline import Pipeline
 from clipmill.videos import lists, sources
@@ -41,3 +42,9 @@ def extras(pipeline: Pipeline, name: str) -> list[str]:
     known = pipeline.schema["properties"]["select"]["properties"]
     needed = pipeline.rules[name].settings.keys() - known.keys()
     return [f"{pipeline.results}/plan/{name.partition('.')[0]}/{{shard}}.extras.csv"] if needed else []
+
+
+def quotas(pipeline: Pipeline) -> dict[str, str]:
+    """`code` and `target` (JSON) of fill_quotas."""
+    target = pipeline.config["select"][targets.KEY]
+    return {"code": fingerprint("fill_quotas"), "target": json.dumps(target, ensure_ascii=False)}

@@ -72,6 +72,7 @@ def thresholds(select: dict) -> dict[str, dict[str, str]]:
             if value is not None
         }
         for name, given in select.items()
+        if name != "target"  # a number of clips, which is no threshold of a column
     }
     return {name: given for name, given in asked.items() if given}
 

@@ -139,6 +139,10 @@ class Panels {
       lines.push(`  ${key(column.name)}:`, `    min: ${text(limits.min)}`, `    max: ${text(limits.max)}`);
       flags.push(`${key(column.name)}: {min: ${text(limits.min)}, max: ${text(limits.max)}}`);
     }
+    if (this.head.target) {
+      lines.push(`  target: ${JSON.stringify(this.head.target)}`);
+      flags.push(`target: ${JSON.stringify(this.head.target)}`);
+    }
     return { lines, flag: `--config 'select={${flags.join(", ").replaceAll("'", "'\\''")}}'` };
   }
 
