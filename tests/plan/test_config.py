@@ -242,6 +242,7 @@ def test_all_mistakes_are_named_at_once_one_per_line():
         ({"cut": {"mode": "none", "crop_borders": True}}, "cut.crop_borders"),
         ({"cut": {"mode": "none", "deinterlace": True}}, "cut.deinterlace"),
         ({"select": {"loudness": {"min": -40}}}, "select.loudness"),
+        ({"select": {"ocr_overlay": {"max": 0}}}, "select.ocr_overlay"),
         ({"select": {"target": {"clips": 10, "hours": 2}}}, "select.target"),
         ({"select": {"target": {"clips": 10, "balance": ["sauce"]}}}, "select.target.balance"),
         ({"select": {"target": {"clips": 10, "order": "match"}}}, "select.target.order"),

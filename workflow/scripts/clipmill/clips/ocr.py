@@ -79,14 +79,18 @@ class EasyOcr:
 
     def read(self, prepared: list[Prepared]) -> list[tuple[int, float]]:
         """The same for frames, whatever clips they belong to."""
-        results = [(0, 0.0)] * len(prepared)
+        found = zip(self.found(prepared), prepared, strict=True)
+        return [(len(boxes), covered(boxes, item.height, item.width)) for boxes, item in found]
+
+    def found(self, prepared: list[Prepared]) -> list[list]:
+        """The text boxes of each frame, shapely polygons in its pixels."""
+        results: list[list] = [[]] * len(prepared)
         shapes = {item.tensor.shape for item in prepared}
         for shape in sorted(shapes):
             alike = [index for index, item in enumerate(prepared) if item.tensor.shape == shape]
             maps = self.batches([prepared[index].tensor for index in alike]).numpy()
             for index, found in zip(alike, maps, strict=True):
-                boxes = self.boxes(found)
-                results[index] = len(boxes), covered(boxes, prepared[index].height, prepared[index].width)
+                results[index] = self.boxes(found)
         return results
 
     @staticmethod

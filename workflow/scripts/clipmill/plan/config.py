@@ -163,9 +163,12 @@ def _contradictions(config: dict, schema: dict) -> Iterator[str]:
                 f"set score.{scorer}.enabled to true, or min and max of select.{column} to null"
             )
         needs = known.get(column, {}).get("needs")
-        measured = not needs or config["chosen"] or reduce(dict.get, needs.split("."), config)
+        given = reduce(dict.get, needs.split("."), config) if needs else True
+        moments = isinstance(given, list)
+        measured = config["chosen"] or (len(given) > 1 if moments else given)
         if not measured and (low, high) != (None, None):
-            yield f"select.{column}: the column is measured where {needs} is true; set that, or min and max to null"
+            asked = "names several moments" if moments else "is true"
+            yield f"select.{column}: the column is measured where {needs} {asked}; set that, or min and max to null"
     shortest, longest = config["clips"]["min_seconds"], config["clips"]["max_seconds"]
     if longest is not None and longest < 2 * shortest:
         yield (

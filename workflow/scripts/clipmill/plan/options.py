@@ -18,7 +18,7 @@ def listing(pipeline: Pipeline) -> str:
 
 def own_columns(pipeline: Pipeline) -> list[str]:
     """The columns that map rules make, which a list's columns may not be called."""
-    config, said = pipeline.config, set()
+    config, said = pipeline.config, set(targets.limits(pipeline.schema["properties"]["select"]["properties"]))
     if lists.is_list(config["videos"]):
         said.update(*(captioning.columns_of(config, name) for name in captioning.captioners(config)))
     return sorted(said.union(*(columns_made(script_of(name)) for name in pipeline.rules)))

@@ -28,6 +28,18 @@ COLUMNS = {
         "better": LOWER,
         "published": [["max 0.02", "VideoX-Fun"]],
     },
+    "ocr_overlay": {
+        "title": "Text laid over",
+        "unit": "share of the picture, 0-1",
+        "better": LOWER,
+        "published": [["none", "cosmos-curate drops clips with any"]],
+    },
+    "ocr_corner": {
+        "title": "Text in corners",
+        "unit": "share of the picture, 0-1",
+        "better": LOWER,
+        "published": [["none", "cosmos-curate drops clips with it in a tenth of the frames"]],
+    },
     "match": {
         "title": "Caption against picture",
         "unit": "100 x cosine (0-100 with `attributes`)",
