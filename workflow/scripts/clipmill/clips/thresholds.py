@@ -15,6 +15,8 @@ NOT_CHOSEN = "not chosen"
 VIDEO_ONLY = frozenset(
     {
         "flow",
+        "flow_camera",
+        "flow_object",
         "ocr_overlay",
         "ocr_corner",
         "fps",

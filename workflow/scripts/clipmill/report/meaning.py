@@ -21,6 +21,8 @@ COLUMNS = {
         "better": NEITHER,
         "published": [["min 0.3", "Open-Sora 1.3's code: below it, too still"]],
     },
+    "flow_camera": {"title": "Camera's motion", "unit": "pixels at 320x576", "better": NEITHER, "published": []},
+    "flow_object": {"title": "Motion of things", "unit": "pixels at 320x576", "better": NEITHER, "published": []},
     "ocr": {"title": "Text boxes", "unit": "boxes", "better": LOWER, "published": []},
     "ocr_area": {
         "title": "Text area",
