@@ -28,7 +28,7 @@ def pipeline(**change) -> Pipeline:
 CAPTIONERS = config.check({"captioners": {"other": {"model": "attributes"}}}, SCHEMA)["captioners"]
 TEXTS = {"prompt": "video-style", "url": "http://host/v1", "head_sha256": "0" * 64, "api_key_env": "OTHER_KEY"}
 FILES = {"marks": "marks.csv", "chosen": "ids.csv", "order": "flow"}
-LISTS = {"formats": ["csv"], "balance": ["source"], "columns": ["path", "id", "text"]}
+LISTS = {"formats": ["csv"], "balance": ["source"], "append": ["aes"], "columns": ["path", "id", "text"]}
 SPECIAL = {"captioners": CAPTIONERS, "rename": {"id": "key"}, **TEXTS, **FILES, **LISTS}
 """Values of keys that have a form of their own."""
 
@@ -80,8 +80,10 @@ def running(mill: Pipeline) -> dict[str, object]:
     plans = {f"plan_{phase}": mill.plan(phase) for phase in PHASES}
     releases = {f"release_{name}": products.release(mill, name) for name in (*products.FORMATS, "card")}
     quotas = {"fill_quotas": options.quotas(mill)} if targets.active(mill.config) else {}
+    gathering = {"gather_captions": options.gathering(mill)}
     return (
         rules
+        | gathering
         | quotas
         | plans
         | releases

@@ -111,8 +111,8 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
 
 
 def without_switch(block: dict) -> dict:
-    """A block without what says whether its rule runs."""
-    return {name: value for name, value in block.items() if name not in ("enabled", "given")}
+    """A block without what says whether its rule runs, and what gather_captions alone looks at."""
+    return {name: value for name, value in block.items() if name not in ("enabled", "given", "append")}
 
 
 def captioner(name: str, config: dict, block: dict, frames: dict) -> Rule:

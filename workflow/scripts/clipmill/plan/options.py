@@ -32,9 +32,12 @@ def state_of_sources(pipeline: Pipeline) -> str:
 
 def gathering(pipeline: Pipeline) -> str:
     """The options of gather_captions besides its tables."""
+    blocks = captioning.captioners(pipeline.config)
     left = pipeline.config["cut"]["enabled"] and pipeline.config["cut"]["mode"] == "none"
     root = sources.root_of(pipeline.config["videos"], pipeline.config["videos_root"])
-    return shlex.join(["--captioners", *pipeline.captioners(), *(["--sources", str(root)] if left else [])])
+    append = {captioning.columns_of(pipeline.config, name)[0]: block["append"] for name, block in blocks.items()}
+    words = ["--append", json.dumps(append)] if any(append.values()) else []
+    return shlex.join(["--captioners", *pipeline.captioners(), *(["--sources", str(root)] if left else []), *words])
 
 
 def extras(pipeline: Pipeline, name: str) -> list[str]:
