@@ -97,6 +97,16 @@ def test_a_larger_target_keeps_what_a_smaller_one_keeps(measure):
     assert all(less < more for less, more in pairwise(kept))
 
 
+def test_what_another_target_would_give_is_what_it_gives():
+    rows = corpus()
+    ms = quotas.milliseconds(rows).set_axis(rows["id"])
+    for row in quotas.ladder(quotas.entering(rows, NONE | {"clips": 1})):
+        found = quotas.entering(rows, NONE | {"share": row["share"]})
+        kept, groups = found["id"][found["stays"]], quotas.groups(found)
+        assert (row["clips"], row["least"], row["most"]) == (len(kept), groups["stay"].min(), groups["stay"].max())
+        assert row["hours"] == pytest.approx(ms[kept].sum() / 3_600_000)
+
+
 def test_the_order_of_the_clips_does_not_matter():
     rows = corpus()
     expected = stay(rows, clips=123)
@@ -125,7 +135,8 @@ def test_the_step_names_the_group_of_what_is_left_out_and_counts_no_reject_or_du
     tables.write(tmp_path / "duplicates.csv", ["id"], [{"id": rows[9]["id"]}])
 
     def run(**target):
-        given = {"--clips": "clips.csv", "--duplicates": "duplicates.csv", "--out": "out.csv", "--groups": "groups.csv"}
+        given = {"--clips": "clips.csv", "--duplicates": "duplicates.csv", "--out": "out.csv"}
+        given |= {"--groups": "groups.csv", "--targets": "targets.csv"}
         places = [word for key, name in given.items() for word in (key, str(tmp_path / name))]
         shards = ["--shards", str(tmp_path / "0.csv"), str(tmp_path / "1.csv")]
         asked = ["--target", json.dumps(NONE | target)]

@@ -75,7 +75,7 @@ def test_a_target_fills_quotas_and_a_larger_one_computes_only_what_enters(tmp_pa
     """Nine clips of three films; groups of a film and a movement."""
     target = {"clips": 4, "balance": ["source", "cmotion"]}
     settings = {"select": {"target": target}, "clips": {"max_seconds": 3}}
-    mill = Mill(tmp_path / "one", **settings, shards={"minutes": 0.0001, "max": 3})
+    mill = Mill(tmp_path / "one", **settings, shards={"minutes": 0.0001, "max": 3}, report={"enabled": True})
     mill.videos.mkdir()
     for name in ("coffee", "chelsea", "astronaut"):
         film(tmp_path / f"{name}.mp4", name)

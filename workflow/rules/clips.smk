@@ -165,7 +165,7 @@ rule find_duplicates:
         " --memo {params.memo:q} --out {output:q} > {log:q} 2>&1"
 
 
-# scripts/fill_quotas.py: tables/quotas.csv and tables/groups.csv, with `select.target`
+# scripts/fill_quotas.py: tables/quotas.csv, groups.csv and targets.csv, with `select.target`
 rule fill_quotas:
     input:
         plan=rules.plan_clips.output.manifest,
@@ -175,6 +175,7 @@ rule fill_quotas:
     output:
         out="<results>/tables/quotas.csv",
         groups="<results>/tables/groups.csv",
+        targets="<results>/tables/targets.csv",
     log:
         "<results>/logs/fill_quotas.log",
     benchmark:
@@ -185,7 +186,7 @@ rule fill_quotas:
     shell:
         'python "$CLIPMILL_WORKFLOW"/scripts/fill_quotas.py --clips {input.clips:q} --shards {input.shards:q}'
         " --duplicates {input.duplicates:q} --target {params.target:q} --out {output.out:q} --groups {output.groups:q}"
-        " > {log:q} 2>&1"
+        " --targets {output.targets:q} > {log:q} 2>&1"
 
 
 # scripts/gather_clips.py: tables/scores.csv and tables/selected.csv

@@ -1,7 +1,8 @@
 """Fill quotas: of the clips that pass the thresholds, those that the target of the selection leaves out.
 
 Example: python workflow/scripts/fill_quotas.py --clips clips.csv --shards 00000.csv --out quotas.csv \\
-             --groups groups.csv --target '{"clips": 1000, "hours": null, "share": null, "balance": [], "order": "aes"}'
+             --groups groups.csv --targets targets.csv \\
+             --target '{"clips": 1000, "hours": null, "share": null, "balance": [], "order": "aes"}'
 """
 
 import argparse
@@ -16,6 +17,8 @@ from clipmill.engine import rejects, tables
 LEFT_OUT = ("id", "group", "place", "stay")
 """A clip that is left out, its group, its place there, and how many of the group stay."""
 GROUPS = ("group", "clips", "stay")
+TARGETS = ("share", "clips", "hours", "least", "most")
+"""What another target would give: its clips and hours, and those of the smallest and of the largest group."""
 
 
 def main() -> None:
@@ -27,6 +30,7 @@ def main() -> None:
     parser.add_argument("--target", type=json.loads, required=True, help="the block `select.target`, as JSON")
     parser.add_argument("--out", type=Path, required=True, help="the table to write of clips that are left out")
     parser.add_argument("--groups", type=Path, required=True, help="the table to write of groups")
+    parser.add_argument("--targets", type=Path, required=True, help="the table to write of other targets")
     args = parser.parse_args()
     known = [*tables.columns(args.clips), *tables.columns(args.shards[0])]
     if unknown := [name for name in quotas.columns(args.target) if name not in known]:
@@ -44,6 +48,8 @@ def main() -> None:
     rows = ({**row, "stay": stay[row["group"]]} for row in left[["id", "group", "place"]].to_dict("records"))
     tables.write(args.out, LEFT_OUT, rows)
     tables.write(args.groups, GROUPS, groups.to_dict("records"))
+    others = ({name: tables.number(value) for name, value in row.items()} for row in quotas.ladder(found))
+    tables.write(args.targets, TARGETS, others)
     print(f"fill_quotas: {len(found) - len(left)} of {len(found)} clips stay, of {len(groups)} groups", file=sys.stderr)
 
 

@@ -12,20 +12,20 @@ import pandas as pd
 
 from clipmill.clips.thresholds import is_number
 
+LADDER = tuple(number / 10 for number in range(1, 11))
+"""Other targets that are tried, as shares of the clips that pass the thresholds."""
 SOURCE = {"source": "relpath"}
 """Columns to balance that have another name in a table."""
 
 
-def amounts(rows: pd.DataFrame, measure: str) -> pd.Series:
-    """What each clip counts towards a target: 1, or with `hours` its length in whole milliseconds (0 for an image)."""
-    if measure != "hours":
-        return pd.Series(1, rows.index, "int64")
+def milliseconds(rows: pd.DataFrame) -> pd.Series:
+    """The length of each clip in whole milliseconds, 0 for an image."""
     start, end = (pd.to_numeric(rows[name].replace("", "0")) for name in ("start", "end"))
     return ((end - start) * 1000).round().clip(lower=0).astype("int64")
 
 
 def limit(target: dict, count: int) -> int:
-    """The target in the unit of `amounts`; `count`: the clips that pass the thresholds."""
+    """The target in clips, or with `hours` in milliseconds; `count`: the clips that pass the thresholds."""
     if target["clips"] is not None:
         return int(target["clips"])
     if target["hours"] is not None:
@@ -47,11 +47,13 @@ def entering(rows: pd.DataFrame, target: dict) -> pd.DataFrame:
     """The clips that pass the thresholds in the order in which they enter.
 
     `rows`: texts, with `id`, `start`, `end` and `columns(target)`. Returns `id`, `group` (see `named`), `place` (from
-    1, in its group), `amount` and `stays` (whether the target takes it). A clip without a number in `target["order"]`
-    comes after those with one; of equal ones, the first id comes first. An image has no length: with `hours` it stays.
+    1, in its group), `ms` (its length) and `stays` (whether the target takes it). A clip without a number in
+    `target["order"]` comes after those with one; of equal ones, the first id comes first. An image has no length: with
+    `hours` it stays.
 
     """
-    found = pd.DataFrame({"id": rows["id"], "amount": amounts(rows, measure(target))})
+    found = pd.DataFrame({"id": rows["id"], "ms": milliseconds(rows)})
+    found["amount"] = found["ms"] if measure(target) == "hours" else 1
     keys = rows[columns(target)[:-1]].astype(str)
     found["group"] = [named(target["balance"], values) for values in keys.itertuples(index=False, name=None)]
     found["score"] = [float(text) if is_number(text) else -np.inf for text in rows[target["order"]]]
@@ -62,7 +64,7 @@ def entering(rows: pd.DataFrame, target: dict) -> pd.DataFrame:
     found = found.sort_values(["before", "score", "id"], ascending=[True, False, True], ignore_index=True)
     taken = found["amount"].cumsum() - found["amount"]
     found["stays"] = (taken < limit(target, len(found))) | (found["amount"] == 0)
-    return found[["id", "group", "place", "amount", "stays"]]
+    return found[["id", "group", "place", "ms", "stays"]]
 
 
 def named(balance: Sequence[str], values: Sequence[str]) -> str:
@@ -78,13 +80,15 @@ def groups(found: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"clips": by_group.size(), "stay": by_group.sum()}).reset_index()
 
 
-def ladder(found: pd.DataFrame, shares: Sequence[float]) -> list[dict]:
-    """What other targets would give: for each share (0-1) of the clips that pass, in the order in which they enter,
-    the `clips`, their `ms` where the target counts time, and the fewest and most clips of a group (`least`, `most`)."""
-    total, out = found["group"].nunique(), []
+def ladder(found: pd.DataFrame, shares: Sequence[float] = LADDER) -> list[dict]:
+    """What other targets would give, by what `entering` found: for each share (0-1) of the clips that pass, its
+    `clips`, its `hours`, and the fewest and most clips of a group (`least`, `most`)."""
+    places = found["group"].value_counts(sort=False).index
+    out = []
     for share in shares:
         taken = found.iloc[: int(share * len(found) + 0.5)]
-        sizes = taken.groupby("group").size()
-        least = int(sizes.min()) if len(sizes) == total and total else 0
-        out.append({"share": share, "clips": len(taken), "least": least, "most": int(sizes.max() if len(sizes) else 0)})
+        sizes = taken["group"].value_counts().reindex(places, fill_value=0)
+        hours = float(taken["ms"].sum() / 3_600_000)
+        ends = {"least": int(sizes.min()), "most": int(sizes.max())} if len(sizes) else {"least": 0, "most": 0}
+        out.append({"share": share, "clips": len(taken), "hours": hours, **ends})
     return out

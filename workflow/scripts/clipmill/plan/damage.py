@@ -44,6 +44,7 @@ OPTIONAL = {
     "tables/duplicates.csv": "tables/selected.csv",
     "tables/quotas.csv": "tables/selected.csv",
     "tables/groups.csv": "tables/selected.csv",
+    "tables/targets.csv": "tables/selected.csv",
     **{f"report/figures/{name}": f"report/figures/{name}" for name in FIGURES},
     "report/index.html": "report/index.html",
     "report/complete.json": "report/complete.json",
