@@ -76,15 +76,15 @@ def write_on(picture, words, size, left, top):
     )
 
 
-def store(folder, number, laid_over, in_scene):
-    """A clip of 4 s of a camera that pans over a photograph, half a second between stored frames, with text."""
+def store(folder, number, laid_over, in_scene, speed=24, photo="coffee"):
+    """A clip of 4 s of a camera that pans over a photograph by `speed` pixels in half a second, with text."""
     video = f"{number:016x}"
-    scene = Image.fromarray(photograph("coffee")).resize((720, 480))
+    scene = Image.fromarray(photograph(photo)).resize((720, 480))
     for words, left, top in in_scene:
         write_on(scene, words, 26, left, top)
     stored = {}
     for beat in range(9):
-        picture = scene.crop((24 * beat, 100, 24 * beat + WIDTH, 100 + HEIGHT))
+        picture = scene.crop((speed * beat, 100, speed * beat + WIDTH, 100 + HEIGHT))
         for words, left, top in laid_over:
             write_on(picture, words[beat % len(words)] if isinstance(words, list) else words, 22, left, top)
         stored[12 * beat] = (beat / 2, frames.encode(np.array(picture)[..., ::-1], 95))
@@ -114,3 +114,28 @@ def test_the_detector_tells_drawn_overlays_from_text_in_a_moving_scene(tmp_path)
     alone = run(ScoreOcr, settings | {"frames": [0.5]}, tmp_path, rows[:1], 1)[0]
     assert set(alone) == {"ocr", "ocr_area"}, "one moment gives no such columns"
     assert all(float(alone[name]) <= float(logo[name]) for name in alone)
+
+
+@pytest.mark.slow
+def test_precision_and_recall_over_many_clips(tmp_path):
+    """Logos in every corner, subtitles that stay and that change, signs in the scene, several at once, three speeds."""
+    logos = [("NEWS", 8, 5), ("TV 5", 262, 5), ("LIVE", 8, 150), ("@maria", 236, 150)]
+    subtitles = [("never say that again", 60, 146), (["come with me", "hello there my friend", "now"] * 3, 90, 146)]
+    signs = [("BAKERY", 330, 170), ("EXIT", 420, 210), ("No. 12", 260, 240), ("CAFE", 520, 180)]
+    cases = [([one], []) for one in logos + subtitles] + [([], [one]) for one in signs] + [([], [])]
+    cases += [([logos[0], subtitles[0]], [signs[0]]), ([], signs[:3]), ([logos[3]], signs[1:3]), ([], signs[2:])]
+    rows, true = [], []
+    for photo in ("coffee", "astronaut", "chelsea"):
+        for speed in (12, 24, 40):
+            for laid_over, in_scene in cases:
+                if (len(rows) + speed // 12) % 2 == 0 or photo == "coffee":
+                    rows.append(store(tmp_path, len(rows), laid_over, in_scene, speed, photo))
+                    true.append(bool(laid_over))
+    settings = {"model": "easyocr", "frames": MOMENTS, "canvas": 320}
+    values = run(ScoreOcr, settings, tmp_path, rows, 8)
+    found, true = np.array([float(value["ocr_overlay"]) > 0 for value in values]), np.array(true)
+    print(
+        f"{len(rows)} clips: recall {(found & true).sum() / true.sum()}, precision {(found & true).sum() / found.sum()}"
+    )
+    assert (found & true).sum() / true.sum() >= 0.9
+    assert (found & true).sum() / found.sum() >= 0.9

@@ -15,7 +15,8 @@ SAME = 0.7
 LINE = 0.7
 """IoU of the heights of two boxes on one line."""
 AT = 0.015
-"""Share of the width by which the middles, or the left ends, of two texts on one line may differ."""
+"""Share of the width (or height) by which the middles of two boxes, or the left ends of two texts on one line, may
+differ: a long box overlaps itself well while a slow camera passes."""
 OFTEN = 0.4
 """Share of the moments, and at least two, in which a text is found again."""
 CORNER = 0.25, 0.2
@@ -44,11 +45,11 @@ def in_place(one: Box, other: Box) -> bool:
     """Whether two boxes are one text, or two texts on one line that share their middle or their left end."""
     across, down = _common(one[0::2], other[0::2]), _common(one[1::2], other[1::2])
     both = across * down
-    if both >= SAME * (_area(one) + _area(other) - both):
+    middle, level = (abs(one[first] + one[first + 2] - other[first] - other[first + 2]) / 2 for first in (0, 1))
+    if both >= SAME * (_area(one) + _area(other) - both) and max(middle, level) <= AT:
         return True
     heights = one[3] - one[1] + other[3] - other[1] - down
-    middles = abs(one[0] + one[2] - other[0] - other[2]) / 2
-    return down >= LINE * heights and min(middles, abs(one[0] - other[0])) <= AT
+    return down >= LINE * heights and min(middle, abs(one[0] - other[0])) <= AT
 
 
 def in_corner(box: Box) -> bool:
