@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+from clipmill.plan import targets
 from clipmill.report import marks
 from clipmill.videos import lists, sources
 
@@ -29,8 +30,12 @@ def require(config: dict) -> None:
 
 
 def require_columns(config: dict) -> None:
-    """End where a threshold acts on a column that is neither ours nor the list's. Ours have `min` and `max` only."""
-    wanted = {name.removeprefix("list_") for name, limits in config.get("select", {}).items() if "in" in limits}
+    """End where a threshold or a target names a column that is neither ours nor the list's. Ours have `min` and `max`
+    only."""
+    select = config.get("select", {})
+    others = {name for name, limits in select.items() if "in" in limits}
+    of_target = set(targets.named(config)) - {*targets.MADE, *(select.keys() - others)} if select else set()
+    wanted = {name.removeprefix("list_") for name in others | of_target}
     if wanted and lists.is_list(config["videos"]):
         names = lists.columns(config["videos"], wanted)
         if unknown := sorted(wanted - set(names)):

@@ -67,6 +67,7 @@ def build(results: Path, settings: dict, shipped: dict[str, float], complete: bo
         "strata": run.strata,
         "columns": columns,
         "fixed": run.fixed,
+        "target": account.target(results, settings["target"]),
         "funnel": account.files(results / "tables/listing.csv", results / "tables/videos.csv"),
         "rejects": account.reasons([results / name for name in (REJECTS if complete else EARLY_REJECTS)]),
         "costs": account.rates(results, settings["rules"], shipped),
