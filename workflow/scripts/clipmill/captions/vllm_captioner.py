@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from clipmill.captions.own_servers import HOST, OwnServers
-from clipmill.captions.server_captioner import ServerCaptioner, ServerError
+from clipmill.captions.server_captioner import Sent, ServerCaptioner, ServerError
 from clipmill.engine import weights
 from clipmill.engine.shown import shown_lines
 
@@ -69,10 +69,10 @@ class VllmCaptioner(ServerCaptioner):
         """What may change single words besides the model and its settings."""
         return self.made_by | {"tp_size": int(self.settings["tp_size"])}
 
-    def _send(self, messages: list[dict], again: bool):
+    def _send(self, item: Sent, again: bool):
         self.copies.check()
         try:
-            return super()._send(messages, again)
+            return super()._send(item, again)
         except Exception:
             # Where a server has died, its own words say more than those of the client.
             self.copies.check()
@@ -127,6 +127,8 @@ def arguments(settings: dict, folder: Path, device: str, port: int) -> list[str]
         # What the model's folder says about sampling is not used, as by the other engines.
         "generation-config": "vllm",
         "disable-uvicorn-access-log": True,
+        # Requests hold the times of the frames; only this job can send any.
+        "trust-request-mm-kwargs": settings["server"]["video"] or None,
     }
     options |= {name.replace("_", "-"): value for name, value in vllm["options"].items()}
     return [text for name, value in options.items() for text in argument(name, value)]
