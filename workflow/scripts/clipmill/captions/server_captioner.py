@@ -101,10 +101,7 @@ class ServerCaptioner:
             known = self.shown if item.video else self.served
             if error.status_code in (400, 413, 422) and (known or self._answers(item.video is not None)):
                 return Caption(self.secret.hidden(str(error)), "refused")
-            key, hint = self.server["api_key_env"], NO_VIDEO if item.video and error.status_code != 401 else ""
-            if error.status_code == 401:
-                hint = f" (the key is read from ${key}, see caption.server.api_key_env)"
-            raise self._fault(f"{error}{hint}") from None
+            raise self._fault(f"{error}{hint(error.status_code, self.server['api_key_env'], item)}") from None
         except (openai.OpenAIError, ValueError) as error:
             raise self._fault(f"{type(error).__name__}: {error}") from None
         self.shown = self.shown or item.video is not None
@@ -115,9 +112,8 @@ class ServerCaptioner:
         all."""
         import openai
 
-        grey = [Shot(float(second), None, np.full((64, 64, 3), 90, np.uint8)) for second in range(2 * video)]
         try:
-            self._send(sent(Request(grey, "video", "Say yes.", 2.0), self.settings, False), False)
+            self._send(plain(self.settings, video), False)
         except (openai.OpenAIError, ValueError):
             return False
         return True
@@ -184,6 +180,19 @@ def sent(request: Request, settings: dict, again: bool) -> Sent:
     system = settings["system"]
     turns = [{"role": "system", "content": system}] if system else []
     return Sent([*turns, {"role": "user", "content": content}], video)
+
+
+def plain(settings: dict, video: bool) -> Sent:
+    """A question that any server can answer; `video`: about a grey one."""
+    grey = [Shot(float(second), None, np.full((64, 64, 3), 90, np.uint8)) for second in range(2 * video)]
+    return sent(Request(grey, "video", "Say yes.", 2.0), settings, False)
+
+
+def hint(status: int, key: str, item: Sent) -> str:
+    """Which key of the configuration may have brought about an answer of this status."""
+    if status == 401:
+        return f" (the key is read from ${key}, see caption.server.api_key_env)"
+    return NO_VIDEO if item.video else ""
 
 
 def options_of(settings: dict, again: bool) -> dict:
