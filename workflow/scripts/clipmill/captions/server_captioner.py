@@ -122,10 +122,7 @@ class ServerCaptioner:
         """One request. A server that wants `max_completion_tokens` says so once, and gets it from then on."""
         import openai
 
-        options = options_of(self.settings, again)
-        if item.video:
-            extra = {"media_io_kwargs": {"video": item.video}} | options.get("extra_body", {})
-            options["extra_body"] = extra
+        options = options_of(self.settings, again, item.video)
         while True:
             limit_key = self.limit_key
             options[limit_key] = self.settings["max_tokens"] * (2 if again else 1)
@@ -153,11 +150,7 @@ class ServerCaptioner:
                 self.served = self.echoed == 0
                 if self.echoed >= ECHOES:
                     raise self._fault(f"its answers repeat the question: {text[:200]!r}")
-        if choice.finish_reason == "content_filter":
-            return Caption("content filter", "refused")
-        used = [getattr(answer.usage, f"{kind}_tokens", 0) or 0 for kind in ("prompt", "completion")]
-        finish = "length" if choice.finish_reason == "length" else "stop"
-        return Caption(self.secret.hidden(text.strip()), finish, *used, self.secret.hidden(str(answer.model or "")))
+        return told(choice.finish_reason, self.secret.hidden(text.strip()), answer, self.secret)
 
     def _fault(self, why: str) -> ServerError:
         text = f"caption.server.url {self.server['url']} (model {self.server['model']}): {why}"
@@ -182,6 +175,14 @@ def sent(request: Request, settings: dict, again: bool) -> Sent:
     return Sent([*turns, {"role": "user", "content": content}], video)
 
 
+def told(finish: str, text: str, answer, secret: Secret) -> Caption:
+    """A caption of this text, with how its answer ended, the tokens that it took and the model's name."""
+    if finish == "content_filter":
+        return Caption("content filter", "refused")
+    used = [getattr(answer.usage, f"{kind}_tokens", 0) or 0 for kind in ("prompt", "completion")]
+    return Caption(text, "length" if finish == "length" else "stop", *used, secret.hidden(str(answer.model or "")))
+
+
 def plain(settings: dict, video: bool) -> Sent:
     """A question that any server can answer; `video`: about a grey one."""
     grey = [Shot(float(second), None, np.full((64, 64, 3), 90, np.uint8)) for second in range(2 * video)]
@@ -195,8 +196,9 @@ def hint(status: int, key: str, item: Sent) -> str:
     return NO_VIDEO if item.video else ""
 
 
-def options_of(settings: dict, again: bool) -> dict:
-    """The keys of a request besides its messages: OpenAI's own, and in `extra_body` those that vLLM added."""
+def options_of(settings: dict, again: bool, video: dict | None) -> dict:
+    """The keys of a request besides its messages: OpenAI's own, and in `extra_body` those that vLLM added; `video`: the
+    times of a video's frames."""
     sampling, wanted = settings["sampling"], {}
     if sampling["temperature"] is not None:
         wanted["temperature"] = sampling["temperature"]
@@ -205,6 +207,7 @@ def options_of(settings: dict, again: bool) -> dict:
     extra = {name: sampling[name] for name in ("top_k", "min_tokens") if sampling[name]}
     extra |= {"repetition_penalty": sampling["repetition_penalty"]} if sampling["repetition_penalty"] != 1 else {}
     template = settings["chat_template_kwargs"]
+    extra |= {"media_io_kwargs": {"video": video}} if video else {}
     extra |= ({"chat_template_kwargs": template} if template else {}) | settings["server"]["extra_body"]
     if again:
         wanted["frequency_penalty"] = PENALTY
