@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import transformers
 from captioning import SETTINGS, requests
 from clipmill.captions.transformers_captioner import TransformersCaptioner
 from clipmill.engine.batches import Batches
@@ -64,6 +65,42 @@ def test_captions_are_made_in_bfloat16(gpus, folders, name):
     assert said == model.caption(prepared), "the same batches give the same words"
 
 
+LOADED = """
+import json, sys
+import torch
+from transformers import AutoModelForCausalLM
+from clipmill.captions.tensor_parallel import load_model
+
+def anonymous():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("RssAnon")) / 1024
+
+torch.ones(1, device="cuda:0")
+before = anonymous()
+model = load_model(AutoModelForCausalLM, sys.argv[1], {"dtype": torch.bfloat16}, {"tp_size": 1}, "cuda:0")
+megabytes = sum(each.numel() * each.element_size() for each in model.parameters()) / 2**20
+assert {each.device.type for each in model.parameters()} == {"cuda"}
+assert megabytes > 300, megabytes
+assert anonymous() - before < megabytes / 2, (before, anonymous(), megabytes)
+"""
+
+
+def test_a_model_is_never_whole_in_the_memory_of_the_host(gpus, tmp_path):
+    """The weights lie there in float32 and are loaded as bfloat16, so they cannot be mapped from the file."""
+    config = transformers.MistralConfig(
+        vocab_size=1000,
+        hidden_size=1024,
+        intermediate_size=4096,
+        num_hidden_layers=12,
+        num_attention_heads=16,
+        num_key_value_heads=8,
+    )
+    transformers.MistralForCausalLM(config).save_pretrained(tmp_path / "model")
+    (tmp_path / "program.py").write_text(LOADED)
+    command = [sys.executable, tmp_path / "program.py", tmp_path / "model"]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(SCRIPTS)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
 def test_a_scorer_survives_a_memory_that_is_full(nearly_full, capsys):
     """A row takes 64 MiB besides its input, and 1 GiB is left: 64 rows cannot fit, and some can."""
 
@@ -109,6 +146,7 @@ SHARED = """
 import json, os, sys
 from pathlib import Path
 import torch
+import transformers
 from captioning import SETTINGS, requests
 from clipmill.captions.transformers_captioner import TransformersCaptioner
 
