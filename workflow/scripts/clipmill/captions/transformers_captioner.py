@@ -21,7 +21,7 @@ SAME_SCORES = 0.02
 """Largest difference that padding may make to a model's first scores, as a share of their spread: bfloat16 rounds to
 less."""
 
-LACKING = "a package that it needs is not installed (for quantised weights, in 4 or 8 bit, caption.engine: vllm brings its own)"
+LACKING = "a package that it needs is not installed (for weights in 4 or 8 bit caption.engine: vllm brings its own)"
 
 
 class Prepared(NamedTuple):
