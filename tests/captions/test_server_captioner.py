@@ -1,15 +1,11 @@
 """Captions come from a real server too; a bad answer costs the item only where the item is at fault."""
 
 import base64
-import contextlib
 import csv
 import json
-import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 import traceback
 import urllib.parse
 import urllib.request
@@ -18,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import real_server
 import tiny_transformers
 from captioning import (
     CHECKS,
@@ -235,49 +232,11 @@ def test_a_job_that_is_told_to_stop_does_not_wait_for_a_slow_server(command, scr
 
 
 @pytest.fixture(scope="session")
-def serving(tmp_path_factory, request):
+def serving(tmp_path_factory):
     """A running `transformers serve` with the tiny LlavaNext: (address, name of the model)."""
     folder = tiny_transformers.llava_next(tmp_path_factory.mktemp("served") / "llava_next")
-    home = tmp_path_factory.mktemp("hub")
-    (home / "hub").mkdir()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    tool = Path(sys.executable).with_name("transformers")
-    command = [
-        tool,
-        "serve",
-        folder,
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--device",
-        "cpu",
-        "--dtype",
-        "float32",
-    ]
-    log = open(home / "log", "w+")  # noqa: SIM115
-    env = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(home), "CUDA_VISIBLE_DEVICES": ""}
-    process = subprocess.Popen(command, env=env, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        address = f"http://127.0.0.1:{port}"
-        until = time.monotonic() + 300
-        while not _healthy(address):
-            assert process.poll() is None, f"the server ended: {Path(log.name).read_text()[-2000:]}"
-            assert time.monotonic() < until, "the server did not come up in 300 s"
-            time.sleep(0.5)
-        yield f"{address}/v1", str(folder)
-    finally:
-        process.terminate()
-        process.wait()
-        log.close()
-
-
-def _healthy(address):
-    with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/health", timeout=5) as answer:
-        return answer.status == 200
-    return False
+    with real_server.transformers(folder, tmp_path_factory.mktemp("hub")) as address:
+        yield address, str(folder)
 
 
 def test_a_real_server_captions_clips(serving, store):
