@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 from captioning import CHECKS, SENTENCE, SERVER, complete, requests
-from clipmill.captions.vllm_captioner import VllmCaptioner, gpus_of_copies
+from clipmill.captions.vllm_captioner import VllmCaptioner, arguments, gpus_of_copies
 from clipmill.engine import accounts
 
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
@@ -133,6 +133,21 @@ def test_each_share_of_the_gpus_has_a_copy_and_all_are_asked(tmp_path, monkeypat
     assert "--no-enable-log-requests" in arguments
     assert "--quantization fp8" in arguments
     assert "--trust-request-mm-kwargs" in arguments, "otherwise vLLM refuses the times of a video's frames"
+
+
+@pytest.mark.parametrize(
+    ("server", "trusts"),
+    [
+        ({}, False),
+        ({"extra_body": {"top_k": 1}}, False),
+        ({"video": True}, True),
+        ({"extra_body": {"mm_processor_kwargs": {"max_pixels": 602112}}}, True),
+    ],
+)
+def test_a_server_of_our_own_takes_what_requests_say_about_pictures(tmp_path, server, trusts):
+    given = settings(tmp_path)
+    given["server"] = {**given["server"], **server}
+    assert ("--trust-request-mm-kwargs" in arguments(given, tmp_path, "cpu", 1)) is trusts
 
 
 @pytest.mark.parametrize(
