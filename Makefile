@@ -83,6 +83,9 @@ test-slow: env ## run the long checks: 2,000 mutants of containers, chaos, more 
 chaos: env ## kill runs at random moments and damage files at random; the same command must heal (an hour)
 	@python -m pytest -m 'slow or not slow' tests/workflow/test_chaos.py $(ARGS)
 
+test-gpu: env ## run the tests that need a GPU, with the reason for each one that is skipped; two GPUs for all of them
+	@python -m pytest -m gpu -rs -n 0 $(ARGS)
+
 test-faults: env ## cause cluster faults on purpose on a real SLURM here (root, Debian or Ubuntu; half an hour)
 	@python -m pytest -m slurm_faults $(ARGS)
 
