@@ -184,7 +184,7 @@ def _clip(run: Run, place: int) -> dict:
         "start": row["start"],
         "end": row["end"],
         "still": row["kind"] == "image",
-        "clip": after["path"],
+        "clip": "" if os.path.isabs(after["path"]) else after["path"],
         "text": text if len(text) <= longest else f"{text[:longest]} [shortened: {len(text)} characters]",
         "why": run.why.get(row["id"], "") or after["why"],
     }
