@@ -274,14 +274,14 @@ def test_whole_sources_are_released_under_the_names_of_their_clips(tmp_path, lin
 def test_what_has_no_file_of_its_own_is_named(tmp_path):
     made = left_in_sources(tmp_path, "47")
     for kind in (WebDataset, HuggingFace):
-        with pytest.raises(tables.TableError, match="is a part of .*set cut.mode to encode, or release.formats to"):
+        with pytest.raises(tables.TableError, match=r"is a part of .*set cut.mode to encode, or release.formats to"):
             released(made, kind)
     released(made, ReferenceCsv, Parquet)
     names = [name for name in tables.columns(made / "meta.csv") if name != "path"]
     tables.write(made / "meta.csv", names, list(tables.read(made / "meta.csv")))
     released(made, Parquet)
     for kind in (WebDataset, HuggingFace, ReferenceCsv):
-        with pytest.raises(tables.TableError, match="no column path .cut.enabled: false., so"):
+        with pytest.raises(tables.TableError, match=r"no column path .cut.enabled: false., so"):
             released(made, kind)
 
 

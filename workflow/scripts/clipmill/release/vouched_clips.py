@@ -83,9 +83,7 @@ class VouchedClips:
     def damaged(self, path: str, why: str) -> DamagedClip:
         """The error about a clip."""
         if os.path.isabs(path):
-            return DamagedClip(
-                f"{path} {why}: put it back as it was, or run the same command again to take it as it is"
-            )
+            return DamagedClip(f"{path} {why}: put it back as it was, or run the same command again")
         return DamagedClip(
             f"{self.results / path} {why}: run make audit RESULTS='{self.results}' ARGS=--remove, then the same "
             "command again, which cuts it again"
