@@ -45,7 +45,7 @@ class Part:
 
     @property
     def stores(self) -> list[list[str]]:
-        """Its frame stores, each with the folder that its sources lie in; those of the folders that it was merged of."""
+        """Its frame stores, each with the folder that its sources lie in; of a merged one, of all its parts."""
         if "merged" in self.account:
             return [store for entry in self.account["merged"] for store in entry["stores"]]
         given = self.account["configuration"]
