@@ -44,12 +44,15 @@ class Writer:
     def __init__(self, file, names: Iterable[str]):
         self.file, self.names = file, list(names)
         self.rows, self.quoted = csv.writer(file, lineterminator="\n"), csv.writer(self, lineterminator="\r\n")
-        self.rows.writerow(self.names)
+        self.put(self.names)
 
     def writerow(self, row: Mapping) -> None:
         """Write a row."""
         get = row.get
-        cells = [get(name, "") for name in self.names]
+        self.put([get(name, "") for name in self.names])
+
+    def put(self, cells: list) -> None:
+        """Write the cells of a row."""
         try:
             plain = "\r" not in "".join(cells)
         except TypeError:  # numbers or None

@@ -8,12 +8,10 @@ Example: make merge RESULTS="results/may results/june" OUT=results/all
 
 import argparse
 import json
-import os
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from itertools import count
+from collections.abc import Iterable
 from pathlib import Path
 
 from clipmill.clips import duplicates
@@ -21,15 +19,13 @@ from clipmill.engine import files, rejects, tables, vouch
 from clipmill.plan import config, costs, products
 from clipmill.plan.pipeline import Pipeline
 from clipmill.release import figures, selection, summary
-from clipmill.release.vouched_clips import DamagedClip, VouchedClips
+from clipmill.release.vouched_clips import DamagedClip
 from clipmill.report import page
 from clipmill.tools import joined
 from clipmill.tools.joined import Clash
-from clipmill.tools.parts import CUT, SCHEMA, Part, account_of, alike, fail
+from clipmill.tools.linked import Shards
+from clipmill.tools.parts import CUT, HASHED, SCHEMA, Part, account_of, alike, fail
 
-HASHED = "clips.hash_clips"
-SHARD = 50_000
-"""Rows of a shard of the merged folder."""
 WHOLE = ("tables/listing.csv", "tables/extras.csv", "tables/sample.csv", "tables/videos.csv", "tables/clips.csv",
          "tables/scores.csv")  # fmt: skip
 """Tables that have every row of the folders."""
@@ -72,7 +68,7 @@ class Merge:
 
     def __init__(self, parts: list[Part], out: Path):
         self.parts, self.out, self.draft = parts, out, out.with_name(f".{out.name}.merge")
-        self.extras = joined.list_columns(parts)
+        self.shards, self.extras = Shards(parts, self.draft), joined.list_columns(parts)
         self.account: dict = {}
         self.gone: dict[str, dict] = {}
         """The clips of which a better one shows the same."""
@@ -95,9 +91,9 @@ class Merge:
             self.write(table, [*rejects.TABLE, *self.extras], joined.others(self.parts, table, more[table], self.gone))
         for table in WITHOUT_NEAR:
             kept = (entry for entry in joined.rows(self.parts, table) if entry[1]["id"] not in self.gone)
-            found = self.with_clips(kept) if table == "meta.csv" else kept
+            found = self.shards.with_clips(kept) if table == "meta.csv" else kept
             self.write(table, joined.names(self.parts, table), (row for _, row in found))
-        self.summarize()
+        self.account = summarize(self.shards, self.out)
         self.draft.rename(self.out)
 
     def tell(self, copies: list[dict]) -> None:
@@ -115,97 +111,47 @@ class Merge:
         """Find the clips that show the same, and keep the hashes for a later merge."""
         self.gone, hashed = joined.near_duplicates(self.parts)
         self.write("tables/duplicates.csv", duplicates.TABLE, [self.gone[one] for one in sorted(self.gone)])
-        shards = [hashed[first : first + SHARD] for first in range(0, max(1, len(hashed)), SHARD)]
-        for number, shard in enumerate(shards):
-            names = dict.fromkeys(name for row in shard for name in row)
-            self.write(f"{self.work(HASHED)}/{number:05d}.csv", names or ["id", "hashes"], shard)
-        self.write_manifest("clips", len(shards))
-
-    def work(self, rule: str) -> str:
-        """The folder of a rule's tables, from the results; empty where the rule has not run."""
-        found = self.parts[0].work(rule)
-        return f"work/{rule}/{found.name}" if found else ""
-
-    def write_manifest(self, phase: str, shards: int) -> None:
-        """Name the shards of a phase."""
-        self.write(f"plan/{phase}/manifest.csv", ["shard"], ({"shard": f"{number:05d}"} for number in range(shards)))
-
-    def with_clips(self, pairs: Iterable[tuple[Part, dict]]) -> Iterator[tuple[Part, dict]]:
-        """The pairs, whose clips get another name or are copied on the way; tables that vouch for them."""
-        vouched = {part.folder: VouchedClips(part.folder, part.work(CUT)) for part in self.parts if part.work(CUT)}
-        if vouched:
-            (self.draft / "clips").mkdir(parents=True, exist_ok=True)
-        shard, numbers = [], count()
-        for part, row in pairs:
-            yield part, row
-            if vouched:
-                state = vouched[part.folder].state(row)
-                place(part.folder / row["path"], self.draft / row["path"], state)
-                shard.append((row, state))
-                if len(shard) == SHARD:
-                    self.vouch_for(next(numbers), shard)
-                    shard = []
-        if vouched:
-            self.vouch_for(last := next(numbers), shard)
-            self.write_manifest("captions", last + 1)
-
-    def vouch_for(self, number: int, clips: list[tuple[dict, str]]) -> None:
-        """Write the table that stands for a shard of cut_clips."""
-        table = self.draft / self.work(CUT) / f"{number:05d}.csv"
-        with files.whole(table, belonging=[(row["path"], state) for row, state in clips]) as file:
-            tables.writer(file, ["id", "path", "frames_digest"]).writerows(row for row, _ in clips)
-
-    def summarize(self) -> None:
-        """Write run.json, the history, the figures and the page."""
-        first = self.parts[0].account
-        configuration = first["configuration"] | {"results": str(self.out)}
-        work = [f"{self.out}/{self.work(rule)}" for rule in (CUT, HASHED) if (self.draft / self.work(rule)).is_dir()]
-        current = {"memo": [], "work": [folder for folder in work if not folder.endswith("/")]}
-        account = summary.account(self.draft, first["models"], configuration, current)
-        account["software"] = first["software"]
-        account["stages"] = stages([part.account["stages"] for part in self.parts], account["counts"]["pairs"])
-        account["merged"] = [
-            {
-                "results": str(part.folder),
-                "videos": part.account["configuration"]["videos"],
-                "stores": part.stores,
-                **{key: part.account[key] for key in ("finished", "selection", "counts", "software")},
-            }
-            for part in self.parts
-        ]
-        self.account = account
-        with files.whole(self.draft / "run.json") as file:
-            json.dump(account, file, indent=2, ensure_ascii=False)
-        selection.keep(self.draft, account)
-        figures.write(self.draft, account, self.draft / "report" / "figures")
-        if configuration["report"]["enabled"]:
-            self.draw(configuration)
-
-    def draw(self, configuration: dict) -> None:
-        """Write the page of all folders."""
-        made = Pipeline(config.check(configuration, SCHEMA), config.load(SCHEMA))
-        stores = [store for entry in self.account["merged"] for store in entry["stores"]]
-        settings = json.loads(products.report(made)["settings"]) | {"stores": stores, "marks": None}
-        text = page.build(self.draft, settings, costs.RATES, complete=True)
-        target = self.draft / "report" / "index.html"
-        with files.whole(target) as file:
-            file.write(text)
-        with files.whole(self.draft / "report" / "complete.json") as file:
-            json.dump({"page": target.name, "digest": vouch.digest(target)}, file, indent=2)
+        self.shards.write_hashes(hashed)
 
 
-def place(source: Path, target: Path, state: str) -> None:
-    """Give a clip another name in the new folder, or copy it. Raises Damaged where it is not as recorded."""
-    why = vouch.fault(source, state)
-    if not why:
-        try:
-            os.link(source, target)
-            return
-        except OSError:  # another disk, or one without links
-            shutil.copy2(source, target)
-        why = None if vouch.digest(target) == state.split()[0] else vouch.CHANGED
-    if why:
-        raise DamagedClip(f"{source} {why}: run the command that made its folder again, which cuts it again")
+def summarize(shards: Shards, out: Path) -> dict:
+    """Write run.json, the history, the figures and the page; returns run.json."""
+    parts, draft, first = shards.parts, shards.draft, shards.parts[0].account
+    configuration = first["configuration"] | {"results": str(out)}
+    work = [shards.work(rule) for rule in (CUT, HASHED) if shards.work(rule) and (draft / shards.work(rule)).is_dir()]
+    current = {"memo": [], "work": [f"{out}/{folder}" for folder in work]}
+    account = summary.account(draft, first["models"], configuration, current)
+    account["software"] = first["software"]
+    account["stages"] = stages([part.account["stages"] for part in parts], account["counts"]["pairs"])
+    account["merged"] = [
+        {
+            "results": str(part.folder),
+            "videos": part.account["configuration"]["videos"],
+            "stores": part.stores,
+            **{key: part.account[key] for key in ("finished", "selection", "counts", "software")},
+        }
+        for part in parts
+    ]
+    with files.whole(draft / "run.json") as file:
+        json.dump(account, file, indent=2, ensure_ascii=False)
+    selection.keep(draft, account)
+    figures.write(draft, account, draft / "report" / "figures")
+    if configuration["report"]["enabled"]:
+        draw(draft, account)
+    return account
+
+
+def draw(draft: Path, account: dict) -> None:
+    """Write the page of all folders."""
+    made = Pipeline(config.check(account["configuration"], SCHEMA), config.load(SCHEMA))
+    stores = [store for entry in account["merged"] for store in entry["stores"]]
+    settings = json.loads(products.report(made)["settings"]) | {"stores": stores, "marks": None}
+    text = page.build(draft, settings, costs.RATES, complete=True)
+    target = draft / "report" / "index.html"
+    with files.whole(target) as file:
+        file.write(text)
+    with files.whole(draft / "report" / "complete.json") as file:
+        json.dump({"page": target.name, "digest": vouch.digest(target)}, file, indent=2)
 
 
 def stages(every: list[dict], pairs: int) -> dict[str, dict]:
