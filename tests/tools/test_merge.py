@@ -170,7 +170,6 @@ def test_it_is_whole_for_the_audit_and_for_an_independent_check(merged):
     done = tool("audit", results, "--deep")
     assert done.returncode == 0, done.stdout + done.stderr
     assert checked(results) == checked(results.parent / "results"), "that check does not know of duplicates"
-    assert tool("diff", results.parent / "results", results, "--exit-code").returncode == 0
 
 
 @pytest.mark.slow
