@@ -54,7 +54,7 @@ def planned(mill: Mill, count: int) -> None:
     rows = list(tables.read(plan / "00000.csv"))
     for shard in shards[1:]:
         tables.write(plan / f"{shard}.csv", rows[0], rows)
-    manifest = list(tables.read(plan / "manifest.csv"))[0]
+    manifest = next(tables.read(plan / "manifest.csv"))
     tables.write(plan / "manifest.csv", manifest, [manifest | {"shard": shard} for shard in shards])
     for folder in names(mill):
         shutil.rmtree(folder, ignore_errors=True)

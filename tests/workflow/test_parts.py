@@ -64,6 +64,15 @@ def test_a_change_of_one_captioner_computes_that_one_alone(parts, tmp_path):
     assert not {"caption_clips", "clean_captions"} & done.jobs.keys()
 
 
+def test_ids_that_are_no_clip_are_told(parts, tmp_path):
+    mill = parts[0].copy(tmp_path / "mill")
+    first = table(mill.results / "tables/clips.csv")[0]["id"]
+    (mill.folder / "ids.csv").write_text(f'id\nnobody-00000000\n{first}\n"a\x1bb"\n')
+    done = mill.change(chosen="ids.csv").run("captions")
+    assert "captions: 1 selected  ->  1 captions" in done.text
+    assert "2 of the ids in ids.csv are no clip of this run: nobody-00000000, a\\x1bb" in done.text
+
+
 @pytest.mark.slow
 def test_all_that_parts_have_made_is_recalled_and_chosen_clips_alone_are_kept(parts, tmp_path):
     mill = parts[0].copy(tmp_path / "mill")
