@@ -7,6 +7,7 @@ Example: python workflow/scripts/gather_clips.py --clips clips.csv --extras extr
 import argparse
 from pathlib import Path
 
+from clipmill.clips import duplicates
 from clipmill.engine import files, rejects, tables
 from clipmill.videos.extras import KEYS
 
@@ -35,8 +36,7 @@ def main() -> None:
         to_rejects = tables.writer(rejected, [*rejects.TABLE, *extras])
         for row in tables.balanced(args.clips, tables.concatenate(args.shards)):
             if found := better.get(row["id"]):
-                where = f"{found['of']} of {found['relpath']} at {found['start'] or 0} s shows the same and stays"
-                row = rejects.rejected(row, "find_duplicates", "duplicate", where)
+                row = duplicates.reject(row, found)
             if found := left_out.get(row["id"]):
                 where = f"number {found['place']} of {found['group']}, of which {found['stay']} stay"
                 row = rejects.rejected(row, "fill_quotas", "below quota", where)

@@ -1,5 +1,6 @@
 """The folders of a run, checked before it starts and by a dry run. Mistakes are SystemExit with a plain message."""
 
+import json
 import tempfile
 from pathlib import Path
 
@@ -22,11 +23,24 @@ def require(config: dict) -> None:
         if "id" not in (names := lists.columns(chosen, ["id"])):
             raise SystemExit(f"chosen: {chosen} has no column `id`; it has {', '.join(names)}")
     results = Path(config["results"])
+    if is_merged(results):
+        raise SystemExit(
+            f"{results} was made by make merge, so no run may write to it. {REMEDY}; its release: make release "
+            f"RESULTS='{results}'"
+        )
     try:
         with tempfile.TemporaryFile(dir=nearest(results)):
             pass
     except OSError as error:
         raise SystemExit(f"{results}: the results cannot be written: {error.strerror}. {REMEDY}") from error
+
+
+def is_merged(results: Path) -> bool:
+    """Whether `make merge` has made these results."""
+    try:
+        return "merged" in json.loads((results / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
 
 
 def require_columns(config: dict) -> None:

@@ -168,6 +168,8 @@ def text(account: dict, results: Path) -> str:
     if account["rejects"]:
         lines += ["", "Rejects"]
         lines += [f"  {reject['rows']:>7}  {reject['stage']}: {reject['reason']}" for reject in account["rejects"]]
+    if account.get("chosen"):
+        lines += ["", account["chosen"]]
     if account["ignored"]:
         lines += ["", ignored_line(account["ignored"])]
     heads = ("computed", "remembered", "job s", "CPU-hours", "GPU-hours", "s per pair")
