@@ -3,6 +3,7 @@
     make bench-gpu                                             all steps, real architectures with random weights
     make bench-gpu ARGS="--device cpu --small"                 only to see that it runs, on any machine
     make bench-gpu ARGS="--steps captions --model FOLDER"      a captioner of your own
+    make bench-gpu ARGS="--steps vllm"                         the same by `vllm serve` (make env-vllm)
     make bench-gpu ARGS="--steps aesthetic --write docs/benchmarks.md"
 
 A step runs as in a job: the job's own threads read and prepare, one thread computes. The corpus (corpus.py) has what
@@ -37,6 +38,7 @@ from meters import Answers, Network, idle_share
 ROOT = Path(__file__).resolve().parents[1]
 SHORTEST, LONGEST = 60, 300
 """Tokens of the answers."""
+UNKNOWN = float("nan")
 STORED = 1000
 """Pictures that a film's store must hold: below, a directory that is read for each clip would not show."""
 
@@ -57,7 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda:0")
     parser.add_argument("--small", action="store_true", help="tiny models and few clips: only to see that it runs")
-    parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS))
+    parser.add_argument("--steps", nargs="+", choices=STEPS, default=[step for step in STEPS if step != "vllm"])
     parser.add_argument("--clips", type=int, help="clips per step, instead of each step's own number")
     parser.add_argument("--hours", type=float, help="length of a film (2, small: 0.15)")
     parser.add_argument("--films", type=int, default=10, help="films of the corpus, at least five")
@@ -98,7 +100,7 @@ def measured(name: str, args, corpus: Corpus, folder: Path) -> dict:
     step.load()
     step.load = lambda: None
     rows = corpus.rows(args.clips or bench.clips[args.small])
-    watch = (Captions if name == "captions" else Networks)(step, bench, args)
+    watch = WATCHES.get(name, Networks)(step, bench, args)
     work(step, rows[: 2 * step.batch], args.threads)
     watch.reset()
     if args.device != "cpu":
@@ -109,7 +111,7 @@ def measured(name: str, args, corpus: Corpus, folder: Path) -> dict:
     made = {"step": f"{name} ({Path(bench.settings['model']).name})", "clips": len(rows), "memory": memory}
     made |= watch.figures(rows, kept, seconds)
     made["waited"] = watch.outside(seconds)
-    if args.device != "cpu":
+    if args.device != "cpu" and name != "vllm":
         part = rows[:: max(1, len(rows) // max(2 * step.batch, len(rows) // 4))]
         made["waited"] = idle_share(lambda: work(step, part, args.threads), args.device)
     return made | {
@@ -167,7 +169,7 @@ class Captions(Networks):
 
     def figures(self, rows: list[dict], kept: dict, seconds: float) -> dict:
         origins = [json.loads(values["origin"]) for values in kept.values()]
-        given, said = (sum(origin[f"{kind}_tokens"] for origin in origins) for kind in ("prompt", "output"))
+        given, said = tokens_of(origins)
         answers, self.spent = self.answers, sum(network.busy for network in self.networks)
         computed, slots, forced = dict(answers.rows), answers.slots, set(answers.forced)
         asked = sum(origin["requests"] for origin in origins)
@@ -180,6 +182,38 @@ class Captions(Networks):
         tokens |= {"shortest": min(lengths), "longest": max(lengths), "prompt": given / asked}
         found = {"rate": asked / seconds, "bare": asked / bare, "ratio": bare / seconds, "tokens": tokens}
         return found | {"rows": sum(computed.values()) / asked, "wrong": wrong}
+
+
+class Served:
+    """Counts the tokens of a captioner whose model runs in another process: the rest is not to be seen from here."""
+
+    def __init__(self, step, bench: Bench, args):
+        self.tokens = bench.settings["max_tokens"]
+
+    def reset(self) -> None:
+        """Nothing is counted before the end."""
+
+    def figures(self, rows: list[dict], kept: dict, seconds: float) -> dict:
+        """Rates; what the program does inside is unknown."""
+        origins = [json.loads(values["origin"]) for values in kept.values()]
+        given, said = tokens_of(origins)
+        asked, lengths = sum(origin["requests"] for origin in origins), {origin["output_tokens"] for origin in origins}
+        # Random weights say no words at times, and are asked once more for twice the tokens.
+        wrong = [] if min(lengths) >= self.tokens else [f"answers have {min(lengths)} tokens in place of {self.tokens}"]
+        tokens = {"given": given / seconds, "said": said / seconds, "bare_said": UNKNOWN, "slots": UNKNOWN}
+        tokens |= {"shortest": min(lengths), "longest": max(lengths), "prompt": given / asked}
+        unknown = dict.fromkeys(("bare", "ratio", "rows"), UNKNOWN)
+        return {"rate": asked / seconds, **unknown, "tokens": tokens, "wrong": wrong}
+
+    def outside(self, seconds: float) -> float:
+        """Unknown."""
+        return UNKNOWN
+
+
+def tokens_of(origins: list[dict]) -> tuple[int, int]:
+    """The tokens of the questions and of the answers."""
+    given, said = (sum(origin[f"{kind}_tokens"] for origin in origins) for kind in ("prompt", "output"))
+    return given, said
 
 
 def of_the_corpus(name: str, corpus: Corpus, rows: list[dict]) -> list[str]:
@@ -316,6 +350,22 @@ def captions(folder: Path, args) -> Bench:
     return Bench(CaptionClips, settings, (384, 40), lambda step: [step.captioner.generator.model], lambda row: 1)
 
 
+def vllm(folder: Path, args) -> Bench:
+    """The same by `vllm serve` of .venv-vllm, all answers of the mean length: its own loop is `vllm bench serve`."""
+    import tiny_transformers
+
+    bench = captions(folder, args)
+    tokens = 12 if args.small else (SHORTEST + LONGEST) // 2
+    settings = bench.settings | {"captioner": "vllm", "engine": "vllm", "max_tokens": tokens}
+    settings["sampling"] = settings["sampling"] | {"min_tokens": tokens}
+    if args.small:
+        # vLLM's kernels for CPUs take no smaller heads.
+        settings["model"] = str(tiny_transformers.qwen25vl(folder / "qwen", heads=2))
+        settings["vllm"] = settings["vllm"] | {"max_model_len": 2048, "options": {"enforce-eager": True}}
+    (folder.parent / "logs").mkdir(exist_ok=True)
+    return bench._replace(settings=settings)
+
+
 def llava(folder: Path, small: bool) -> Path:
     """A folder with a LLaVA-NeXT of random weights and a tokenizer of bytes."""
     import tiny_transformers
@@ -379,10 +429,12 @@ def markdown(args, corpus: Corpus, results: list[dict]) -> str:
             f"| {one['given']:.0f} | {one['said']:.0f} | {one['bare_said']:.0f} "
             f"| {one['shortest']}-{one['longest']} | {one['prompt']:.0f} | {one['slots']:.2f} |"
         )
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines).replace("nan%", "-").replace("nan", "-") + "\n"
 
 
-STEPS = {"aesthetic": aesthetic, "flow": flow, "ocr": ocr, "match": match, "captions": captions}
+STEPS = {"aesthetic": aesthetic, "flow": flow, "ocr": ocr, "match": match, "captions": captions, "vllm": vllm}
+WATCHES = {"captions": Captions, "vllm": Served}
+"""What watches a step; any other: Networks."""
 
 if __name__ == "__main__":
     main()

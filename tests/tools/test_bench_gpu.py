@@ -14,6 +14,7 @@ import tiny_transformers
 import torch
 from captioning import SETTINGS, requests
 from clipmill.captions.transformers_captioner import TransformersCaptioner
+from clipmill.captions.vllm_captioner import INSTALLED
 from clipmill.engine.batches import Batches
 from corpus import SHAPES, Corpus, pictures_of, written
 from hypothesis import given
@@ -68,6 +69,17 @@ def test_it_runs_on_a_cpu_with_small_models(small):
 @pytest.mark.slow
 def test_it_runs_the_large_networks_on_a_cpu(small):
     checked(small("--steps", "flow", "ocr"), {"flow", "ocr"})
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not INSTALLED.exists(), reason="vLLM is not installed: make env-vllm")
+def test_it_counts_the_tokens_of_a_real_vllm(small):
+    out, last = small("--steps", "vllm", "--clips", "16")
+    assert last == ""
+    given, said, bare, lengths, prompt, slots = out.strip().splitlines()[-1].strip("| ").split(" | ")
+    assert min(float(given), float(said), float(prompt)) > 0
+    assert lengths.startswith("12-")
+    assert (bare, slots) == ("-", "-"), "what another process computes is not known here"
 
 
 def test_figures_that_could_hide_a_defect_do_not_count(small):
