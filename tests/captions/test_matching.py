@@ -14,6 +14,9 @@ from score_match import ScoreMatch
 from stored_clips import clips, photograph, run
 from tiny_open_clip import CONTEXT, tiny_clip
 
+ONE_LEVEL = 0.03
+"""What a score of the tiny random model may differ by where pixels differ by one level of 255, from rounding."""
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -41,7 +44,7 @@ def test_match_is_open_clips_cosine_of_caption_and_frame(folder):
     matcher = OpenClipMatch(settings(folder))
     scores = matcher.scores([matcher.prepare(text, [picture]) for text in texts for picture in pictures])
     expected = cosines(folder, texts, pictures).ravel()
-    np.testing.assert_allclose(scores, expected, atol=1e-3)
+    np.testing.assert_allclose(scores, expected, atol=ONE_LEVEL)
     assert np.ptp(expected) > 1
 
 
@@ -49,7 +52,7 @@ def test_of_several_frames_the_mean_counts(folder):
     pictures = [photograph(name) for name in ("astronaut", "coffee", "rocket")]
     matcher = OpenClipMatch(settings(folder))
     score = matcher.scores([matcher.prepare("a rocket", pictures)])[0]
-    assert score == pytest.approx(cosines(folder, ["a rocket"], pictures).mean(), abs=1e-3)
+    assert score == pytest.approx(cosines(folder, ["a rocket"], pictures).mean(), abs=ONE_LEVEL)
 
 
 def test_a_long_caption_is_the_mean_of_its_sentences_by_their_length(folder):
@@ -62,7 +65,7 @@ def test_a_long_caption_is_the_mean_of_its_sentences_by_their_length(folder):
     assert not matcher.clip.fits(" ".join(parts))
     score = matcher.scores([matcher.prepare(" ".join(parts), [picture])])[0]
     shares = np.array([len(part) for part in parts]) / sum(map(len, parts))
-    assert score == pytest.approx(shares @ cosines(folder, parts, [picture])[:, 0], abs=1e-3)
+    assert score == pytest.approx(shares @ cosines(folder, parts, [picture])[:, 0], abs=ONE_LEVEL)
 
 
 def test_the_end_of_a_long_caption_counts(folder):

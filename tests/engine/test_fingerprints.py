@@ -211,7 +211,7 @@ MEMOS = [
     ("videos/frames.py", "and has been removed", "and is removed", set()),
     ("clips/flow.py", "which is not installed", "which is missing here", set()),
     ("captions/server_captioner.py", "the answer is not a chat completion", "no chat completion came back", set()),
-    ("engine/job.py", "time.monotonic() - self.began, len", "time.monotonic() - self.began + 0, len", set()),
+    ("engine/job.py", "time.monotonic() - job.began, len", "time.monotonic() - job.began + 0, len", set()),
     # What the code does: only the results of the model concerned are forgotten.
     ("clips/flow.py", "ptlflow.get_model(", "ptlflow.get_model(name or ", {"flow/unimatch"}),
     ("clips/flow.py", "setFinestScale(2)", "setFinestScale(1)", {"flow/dis"}),

@@ -100,7 +100,7 @@ def test_each_gpu_gets_a_rank_and_jobs_on_one_node_do_not_collide(start, tmp_pat
     assert [job.returncode for job in jobs] == [0, 0], outputs
     a, b = seen(tmp_path / "a"), seen(tmp_path / "b")
     assert [(rank["RANK"], rank["LOCAL_RANK"], rank["WORLD_SIZE"]) for rank in a] == [("0", "0", "2"), ("1", "1", "2")]
-    assert {rank["OMP_NUM_THREADS"] for rank in a + b} == {"2"}
+    assert {rank["OMP_NUM_THREADS"] for rank in a + b} == {"1"}
     assert [rank["CUDA_VISIBLE_DEVICES"] for rank in a + b] == ["0,1"] * 2 + ["2,3"] * 2
     assert a[0]["pids"] == a[1]["pids"]
     assert not set(a[0]["pids"]) & set(b[0]["pids"])

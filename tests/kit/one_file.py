@@ -74,7 +74,7 @@ class Scanned:
     def stored(self, clip: dict | None = None) -> list[int]:
         """The numbers of the frames in the store; those of one clip, where one is given."""
         with frames._opened(self.store.path(self.video["id"])) as archive:
-            held = sorted(int(name[:8]) for name in archive.namelist())
+            held = [int(name[:8]) for name in archive.names]
         return [number for number in held if not clip or span(clip)[0] <= number < span(clip)[1]]
 
     def cut(self, clips: list[dict] | None = None, **settings) -> list[dict]:

@@ -93,3 +93,19 @@ def test_a_command_names_its_script_and_survives_any_path():
     assert given["--results"] == "a b"
     assert given["--block"] == "score.flow"
     assert json.loads(given["--settings"])["model"] == "raft_large"
+
+
+def test_rules_that_look_with_the_same_model_share_its_vectors():
+    def shared(**config) -> list[str]:
+        made = pipeline(**config)
+        commands = [made.params(name)["command"] for name in ("clips.score_aesthetic", "captions.score_match")]
+        return [shlex.split(command)[shlex.split(command).index("--shared") + 1] for command in commands]
+
+    one, other = shared()
+    assert one == other
+    assert one in pipeline().folders_in_use()["memo"]
+    assert shared(score={"aesthetic": {"reduce": "min", "frames": [0.5]}}) == [one, one]
+    assert len({one, *shared(match={"pretrained": "laion2b_s32b_b82k"})}) == 2
+    assert len({one, *shared(frames={"short_side": 300})}) == 2
+    embedded = pipeline(match={"model": "attributes"}).params("captions.score_match")
+    assert "--shared" not in embedded["command"]

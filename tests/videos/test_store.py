@@ -1,7 +1,11 @@
 """A damaged frame store is our own fault: the job stops and the store is made again; no clip is rejected for it."""
 
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
+from clipmill.engine import archives
 from clipmill.engine.vouch import Damaged
 from clipmill.videos import frames
 from stored_clips import clips
@@ -50,3 +54,57 @@ def test_a_lost_store_is_damage_and_a_disk_that_fails_is_not(stored):
     with pytest.raises(IsADirectoryError):
         frames.read(store, row, [0])
     assert path.is_dir()
+
+
+@pytest.fixture
+def parsed(monkeypatch):
+    """The archives whose directory is parsed, as often as it is."""
+    seen, contents = [], archives.contents
+    monkeypatch.setattr(archives, "contents", lambda archive: seen.append(archive) or contents(archive))
+    return seen
+
+
+def beats(count: int) -> list[dict]:
+    """Rows of clips of half a second each, of the video that `stored` has, of 12 frames a beat."""
+    ends = [(12 * beat, 12 * beat + 12) for beat in range(count)]
+    return [
+        {"video_id": "v" * 16, "start_frame": str(begin), "end_frame": str(end), "start": str(begin / 24), "end": ""}
+        for begin, end in ends
+    ]
+
+
+def test_all_clips_of_a_video_parse_the_directory_of_its_store_once(tmp_path, parsed):
+    store, rows = frames.Store(tmp_path, tmp_path), beats(40)
+    flat = {12 * beat: (beat / 2, frames.encode(np.full((8, 8, 3), 6 * beat, np.uint8), 95)) for beat in range(40)}
+    frames.write(store.path("v" * 16), flat)
+    parsed.clear()
+    with ThreadPoolExecutor(8) as pool:
+        read = list(pool.map(lambda row: frames.read(store, row, [0])[0], rows))
+    assert [round(picture.mean() / 6) for picture in read] == list(range(40))
+    assert len(parsed) == 1
+
+
+def test_a_store_that_is_written_again_is_read_again(stored, parsed):
+    store, row, _ = stored
+    grey = frames.encode(np.full((8, 8, 3), 90, np.uint8), 95)
+    frames.write(store.path(row["video_id"]), {0: (0.0, grey)})
+    assert frames.read(store, row, [0])[0].shape == (8, 8, 3)
+    assert len(parsed) == 2  # once when it was written
+
+
+def test_few_archives_are_kept_open(tmp_path, parsed):
+    rows = [clip | {"video_id": f"{number:016x}"} for number, clip in enumerate(beats(archives.KEPT + 5))]
+    store, grey = frames.Store(tmp_path, tmp_path), frames.encode(np.full((8, 8, 3), 90, np.uint8), 95)
+    for row in rows:
+        frames.write(store.path(row["video_id"]), {int(row["start_frame"]): (0.0, grey)})
+        frames.read(store, row, [0])
+    assert len(archives._kept) == archives.KEPT
+
+
+def test_a_picture_is_read_as_the_library_of_zips_reads_it(stored):
+    store, row, _ = stored
+    path = store.path(row["video_id"])
+    with zipfile.ZipFile(path) as archive:
+        truth = {name: archive.read(name) for name in archive.namelist()}
+    held = archives.opened(path)
+    assert {name: held.read(number) for number, name in enumerate(held.names)} == truth

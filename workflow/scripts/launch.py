@@ -43,8 +43,9 @@ def main() -> int:
         "HF_HUB_OFFLINE": "1",
         "CLIPMILL_GPUS": str(args.gpus),
         "CLIPMILL_THREADS": share,
-        # The last bits of a network's result on a CPU depend on the number of threads.
-        "OMP_NUM_THREADS": share if args.gpus else "1",
+        # Threads prepare items side by side, each on one CPU; and the last bits of a network's result on a CPU depend
+        # on the number of threads.
+        "OMP_NUM_THREADS": "1",
     }
     if ranks == 1:
         return supervise([sys.executable, args.script, *args.arguments], environment, lambda process: [process])

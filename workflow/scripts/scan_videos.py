@@ -39,7 +39,7 @@ class ScanVideos(FrameStep):
         if row["kind"] == "image" and not images.plays(path):
             columns = {"kind": "image", **scan_image(path, target, self.settings)}
         else:
-            columns = {"kind": "video", **Scan(path, target, self.settings).run()}
+            columns = {"kind": "video", **Scan(path, target, self.settings, self.device).run()}
         return {**columns, "digest": vouch.digest(path), "written": vouch.state(target)}
 
     def stamp(self, row: dict) -> dict:

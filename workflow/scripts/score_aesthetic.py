@@ -3,16 +3,18 @@
 import numpy as np
 from clipmill.clips.aesthetics import AESTHETICS
 from clipmill.clips.scorer import Scorer
+from clipmill.clips.vectors import VectorStep
 from clipmill.engine.job import main
 
 REDUCE = {"mean": np.mean, "min": np.min}
 
 
-class ScoreAesthetic(Scorer):
+class ScoreAesthetic(VectorStep, Scorer):
     """`aes` by the embedded photometric score, or by an open_clip model and an aesthetic head."""
 
     columns = ("aes",)
     depends_on = ("start_frame", "end_frame", "num_frames", "crop")
+    asks = True
 
     def load(self):
         kind = AESTHETICS.get(self.settings["model"], AESTHETICS["*"])
@@ -21,9 +23,10 @@ class ScoreAesthetic(Scorer):
     def prepare(self, row):
         return self.scorer.prepare(self.pictures(row))
 
-    def compute(self, rows, prepared):
-        reduce = REDUCE[self.settings["reduce"]]
-        return [{"aes": float(reduce(np.asarray(scores, np.float64)))} for scores in self.scorer.scores(prepared)]
+    def conclude(self, row, rest, answers):
+        self.remember(row, answers)
+        scores = np.asarray(self.scorer.conclude(rest, answers), np.float64)
+        return {"aes": float(REDUCE[self.settings["reduce"]](scores))}
 
 
 if __name__ == "__main__":

@@ -14,21 +14,20 @@ class ScoreFlow(Scorer):
 
     columns = ("flow",)
     depends_on = ("start_frame", "end_frame", "start", "end", "crop")
+    asks = True
 
     def load(self):
         self.model = FLOWS[self.settings["model"]](self.settings, self.device)
 
     def prepare(self, row):
         times, pictures = frames.sampled(self.store, row, self.settings["seconds"])
-        return times, self.model.prepare([fit(picture) for picture in pictures])
+        asked = self.model.prepare([fit(picture) for picture in pictures])
+        return asked._replace(rest=(times, asked.rest))
 
-    def compute(self, rows, prepared):
-        times, inputs = zip(*prepared, strict=True)
-        seconds = self.settings["seconds"]
-        return [
-            {"flow": mean_motion(lengths, mine, seconds) if lengths else None}
-            for lengths, mine in zip(self.model.scores(list(inputs)), times, strict=True)
-        ]
+    def conclude(self, row, rest, answers):
+        times, rest = rest
+        lengths = self.model.conclude(rest, answers)
+        return {"flow": mean_motion(lengths, times, self.settings["seconds"]) if lengths else None}
 
 
 if __name__ == "__main__":

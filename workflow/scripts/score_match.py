@@ -4,16 +4,17 @@
 """
 
 from clipmill.captions.matching import MATCHERS
+from clipmill.clips.vectors import VectorStep
 from clipmill.engine.job import main
 from clipmill.engine.rejects import Reject
-from clipmill.videos.frames import FrameStep
 
 
-class ScoreMatch(FrameStep):
+class ScoreMatch(VectorStep):
     """`match`: the mean over a few frames of a clip."""
 
     columns = ("match",)
     depends_on = ("start_frame", "end_frame", "num_frames", "text", "crop")
+    asks = True
 
     def load(self):
         kind = MATCHERS.get(self.settings["model"], MATCHERS["*"])
@@ -25,8 +26,9 @@ class ScoreMatch(FrameStep):
             raise Reject("no caption to match")
         return self.model.prepare(text, self.pictures(row))
 
-    def compute(self, rows, prepared):
-        return [{"match": score} for score in self.model.scores(prepared)]
+    def conclude(self, row, rest, answers):
+        self.remember(row, answers)
+        return {"match": self.model.conclude(rest, answers)}
 
 
 if __name__ == "__main__":

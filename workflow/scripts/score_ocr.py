@@ -13,6 +13,7 @@ class ScoreOcr(Scorer):
 
     columns = ("ocr", "ocr_area")
     depends_on = ("start_frame", "end_frame", "num_frames", "crop")
+    asks = True
 
     def load(self):
         self.detector = DETECTORS[self.settings["model"]](self.settings, self.device)
@@ -20,9 +21,9 @@ class ScoreOcr(Scorer):
     def prepare(self, row):
         return self.detector.prepare(self.pictures(row))
 
-    def compute(self, rows, prepared):
-        best = [map(max, zip(*found, strict=True)) for found in self.detector.scores(prepared)]
-        return [{"ocr": boxes, "ocr_area": float(area)} for boxes, area in best]
+    def conclude(self, row, rest, answers):
+        boxes, area = map(max, zip(*self.detector.conclude(rest, answers), strict=True))
+        return {"ocr": boxes, "ocr_area": float(area)}
 
 
 if __name__ == "__main__":

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from clipmill.engine.batches import per_clip
+from clipmill.engine.feeding import Asked, Model
 
 
-class Photometric:
+class Photometric(Model):
     """The embedded score: sharpness, contrast, exposure and colour, as measured. It does not know what is shown."""
 
     LONG_SIDE = 512
@@ -17,13 +17,13 @@ class Photometric:
     def __init__(self, settings: dict | None = None, device: str = "cpu"):
         """It has no settings and needs no device."""
 
-    def prepare(self, frames: list[np.ndarray]) -> list[float]:
-        """The scores of a clip's frames. All the work is done here, as there is no network to run."""
-        return [self.score(frame) for frame in frames]
+    def prepare(self, frames: list[np.ndarray]) -> Asked:
+        """The scores of a clip's frames. All the work is done here, as there is no network to ask."""
+        return Asked([], [self.score(frame) for frame in frames])
 
-    def scores(self, prepared: list[list[float]]) -> list[list[float]]:
-        """A score per frame, for each prepared clip."""
-        return prepared
+    def conclude(self, rest: list[float], answers: list) -> list[float]:
+        """A score per frame of a clip."""
+        return rest
 
     def score(self, frame: np.ndarray) -> float:
         """1-10, from a frame (HxWx3 RGB uint8)."""
@@ -63,7 +63,7 @@ def colourfulness(frame: np.ndarray) -> float:
     return float(spread + 0.3 * mean)
 
 
-class OpenClipAesthetic:
+class OpenClipAesthetic(Model):
     """LAION's predictor: an affine head on the unit image embedding of an open_clip model.
 
     `settings`: model, pretrained (see embeddings.OpenClip), head, head_sha256, frames and batch (clips).
@@ -77,13 +77,17 @@ class OpenClipAesthetic:
         path = weights.resolve(settings["head"], {"sha256": settings["head_sha256"]}, key="score.aesthetic.head")
         self.head = load_head(path, self.clip.width)
 
-    def prepare(self, frames: list[np.ndarray]) -> list:
-        """Frames (HxWx3 RGB uint8) as the model's input, CPU tensors."""
-        return [self.clip.prepare(frame) for frame in frames]
+    def prepare(self, frames: list[np.ndarray]) -> Asked:
+        """What to ask for frames (HxWx3 RGB uint8, or vectors that are known)."""
+        return self.clip.asked(frames)
 
-    def scores(self, prepared: list[list]) -> list[list[np.float32]]:
-        """A score per frame, for each prepared clip."""
-        return per_clip(lambda frames: self.head(self.clip.images(frames)).numpy(), prepared)
+    def conclude(self, rest: list, answers: list) -> list[np.float32]:
+        """A score per frame of a clip, from its unit vectors."""
+        import torch
+
+        from clipmill.clips.embeddings import joined
+
+        return self.head(torch.from_numpy(joined(rest, answers))).numpy()
 
 
 def load_head(path: str | Path, width: int):

@@ -9,6 +9,7 @@ import numpy as np
 
 from clipmill.engine import weights
 from clipmill.engine.batches import Batches
+from clipmill.engine.feeding import Asked
 
 
 class OpenClip:
@@ -22,7 +23,7 @@ class OpenClip:
     def __init__(self, settings: dict, key: str, device: str = "cpu", rows: int = 32):
         import open_clip
         import torch
-        from torchvision.transforms import Compose, Normalize, ToTensor
+        from torchvision.transforms import Normalize
 
         path = weights.resolve_clip(settings["model"], settings["pretrained"], key=f"{key}.pretrained")
         if path.is_dir() and not (path / "open_clip_config.json").is_file():
@@ -34,21 +35,23 @@ class OpenClip:
             torch.set_float32_matmul_precision("high")
         self.model, _, transform = open_clip.create_model_and_transforms(name, file, device=device)
         self.model.eval()
-        # A picture stays in bytes until it is on the GPU: a quarter of the memory to fill and to transfer.
-        numbers = ToTensor, Normalize
-        self.geometry = Compose([part for part in transform.transforms if not isinstance(part, numbers)])
+        self.geometry = geometry(transform)
         self.normalize = next(part for part in transform.transforms if isinstance(part, Normalize))
         self.tokenizer = open_clip.get_tokenizer(name)
         self.width = open_clip.get_model_config(name)["embed_dim"]
-        self._images = Batches(self._encode, rows, device)
-        self._texts = Batches(lambda batch: self.model.encode_text(batch, normalize=True), rows, device)
+        # Both give unit vectors (N, width), float32 on the CPU: of prepared frames, and of texts as tokens.
+        self.images = Batches(self._encode, rows, device)
+        self.texts = Batches(lambda batch: self.model.encode_text(batch, normalize=True), rows, device)
 
     def prepare(self, frame: np.ndarray):
         """A frame (HxWx3 RGB uint8) at the image tower's size: a CPU tensor (3, H, W) of bytes."""
-        import torch
-        from PIL import Image
+        return self.geometry(frame)
 
-        return torch.from_numpy(np.array(self.geometry(Image.fromarray(frame)))).permute(2, 0, 1)
+    def asked(self, pictures: list[np.ndarray]) -> Asked:
+        """What to ask for the vectors of pictures (HxWx3 RGB uint8); a vector (width) among them is known."""
+        known = [picture if picture.ndim == 1 else None for picture in pictures]
+        inputs = [(self.images, self.prepare(picture)) for picture in pictures if picture.ndim > 1]
+        return Asked(inputs, known)
 
     def _encode(self, batch):
         return self.model.encode_image(self.normalize(batch.float() / 255), normalize=True)
@@ -64,13 +67,48 @@ class OpenClip:
         ids = self.tokenizer.tokenizer(self.tokenizer.clean_fn(text)).input_ids
         return len(ids) <= self.tokenizer.context_length
 
-    def images(self, prepared: list):
-        """Unit vectors (N, width), float32 on the CPU, of prepared frames."""
-        return self._images(prepared)
 
-    def texts(self, tokens: list):
-        """Unit vectors (N, width), float32 on the CPU, of texts as tokens."""
-        return self._texts(tokens)
+def joined(known: list, answers: list) -> np.ndarray:
+    """The vectors (pictures, width) of what was `asked`, from `Asked.rest` and the answers, which may go on after
+    them."""
+    answers = iter(answers)
+    return np.stack([next(answers).numpy() if vector is None else vector for vector in known])
+
+
+def geometry(transform) -> Callable:
+    """The part of an open_clip transform that sets a picture's size: a function from a frame (HxWx3 RGB uint8) to a
+    contiguous CPU tensor (3, H, W) of bytes. A picture stays in bytes until it is on the GPU: a quarter of the memory
+    to fill and to transfer.
+
+    torch resizes bytes with the filter of Pillow (antialias) in a ninth of its time; its rounding differs by at
+    most two levels of 255. What it has no such way for (padding to a square) is left to Pillow.
+    """
+    import torch
+    from open_clip.transform import MaybeConvertMode
+    from PIL import Image
+    from torchvision.transforms import CenterCrop, Normalize, Resize, ToTensor, v2
+
+    parts = [part for part in transform.transforms if not isinstance(part, (ToTensor, Normalize, MaybeConvertMode))]
+    if all(isinstance(part, (Resize, CenterCrop)) for part in parts):
+        parts = [
+            v2.Resize(part.size, part.interpolation, antialias=True) if isinstance(part, Resize) else part
+            for part in parts
+        ]
+
+        def sized(frame):
+            return torch.from_numpy(frame).permute(2, 0, 1)
+    else:
+        sized = Image.fromarray
+
+    def fit(frame: np.ndarray):
+        picture = sized(frame)
+        for part in parts:
+            picture = part(picture)
+        if not isinstance(picture, torch.Tensor):
+            picture = torch.from_numpy(np.array(picture)).permute(2, 0, 1)
+        return picture.contiguous()
+
+    return fit
 
 
 def pieces(text: str, fits: Callable[[str], bool]) -> list[str]:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from clipmill.engine.batches import Batches, per_clip
+from clipmill.engine.batches import Batches
+from clipmill.engine.feeding import Asked, Model
 
 HEIGHT, WIDTH = 320, 576
 
@@ -32,7 +33,7 @@ def mean_motion(lengths: Sequence[float], times: np.ndarray, seconds: float) -> 
     return float(np.sum(lengths) / (times[-1] - times[0]) * seconds)
 
 
-class Dis:
+class Dis(Model):
     """OpenCV's Dense Inverse Search (Kroeger et al., ECCV 2016) after the camera's motion is removed.
 
     Alone it loses motions over about 25 px on fine texture. So the similarity that best explains matched ORB features
@@ -45,7 +46,7 @@ class Dis:
     def __init__(self, settings: dict | None = None, device: str = "cpu"):
         """It has no settings and needs no device."""
 
-    def prepare(self, frames: list[np.ndarray]) -> list[float]:
+    def prepare(self, frames: list[np.ndarray]) -> Asked:
         """Mean flow lengths of consecutive frames (from `fit`), pixels. All the work is done here. Safe in threads."""
         import cv2
 
@@ -54,11 +55,12 @@ class Dis:
         search.setFinestScale(2)
         orb = cv2.ORB_create(self.FEATURES, fastThreshold=5)
         found = [orb.detectAndCompute(grey, None) for grey in greys]
-        return [self.length(search, *greys[n : n + 2], *found[n : n + 2]) for n in range(len(greys) - 1)]
+        pairs = range(len(greys) - 1)
+        return Asked([], [self.length(search, *greys[n : n + 2], *found[n : n + 2]) for n in pairs])
 
-    def scores(self, prepared: list[list[float]]) -> list[list[float]]:
-        """For each prepared clip, the mean flow lengths of its consecutive frames."""
-        return prepared
+    def conclude(self, rest: list[float], answers: list) -> list[float]:
+        """The mean flow lengths of a clip's consecutive frames."""
+        return rest
 
     def length(self, search, first, second, features, others) -> float:
         """Mean flow length from one grey picture to another, with the ORB features of both."""
@@ -97,7 +99,7 @@ class Dis:
         return moved @ camera[:, :2].T.astype(np.float32) + camera[:, 2].astype(np.float32) - np.dstack([x, y])
 
 
-class Network:
+class Network(Model):
     """Flow by a neural network on all pairs of a batch of clips.
 
     `settings`: model, weights, batch (clips).
@@ -117,15 +119,16 @@ class Network:
             torch.set_float32_matmul_precision("high")
         self.batches = Batches(self.run, settings["batch"] * self.PAIRS, device, single=True)
 
-    def prepare(self, frames: list[np.ndarray]) -> list:
+    def prepare(self, frames: list[np.ndarray]) -> Asked:
         """The pairs of consecutive frames (from `fit`), CPU tensors (2, H, W, 3) of bytes."""
         import torch
 
-        return [torch.from_numpy(np.stack(frames[n : n + 2])) for n in range(len(frames) - 1)]
+        pairs = [torch.from_numpy(np.stack(frames[n : n + 2])) for n in range(len(frames) - 1)]
+        return Asked([(self.batches, pair) for pair in pairs])
 
-    def scores(self, prepared: list[list]) -> list[list[np.float32]]:
-        """For each prepared clip, the mean flow lengths of its consecutive frames, pixels."""
-        return per_clip(lambda pairs: self.batches(pairs).numpy(), prepared)
+    def conclude(self, rest: None, answers: list) -> list[np.float32]:
+        """The mean flow lengths of a clip's consecutive frames, pixels."""
+        return [answer.numpy()[()] for answer in answers]
 
     def build(self, name: str, weights):
         """The network, with the weights of a local file."""

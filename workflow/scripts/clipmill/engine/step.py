@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from clipmill.engine import files, vouch
+from clipmill.engine import feeding, files, vouch
 from clipmill.engine.rejects import Reject
 
 
@@ -19,17 +19,28 @@ class Step:
     in_threads = False
     """Whether `compute` itself runs in the worker threads, one batch per thread (for steps without a model)."""
 
+    asks = False
+    """Whether `prepare` gives what it asks of networks (`feeding.Asked`), and `conclude` makes the columns of their
+    answers, in place of `compute`: then batches are filled with the items of many clips."""
+
     threads: int | None = None
     """The worker threads that it needs whatever CPUs the job has, because they only wait; None: one per CPU."""
 
     reads_source = False
     """Whether it opens the source of a row, which must be the file that was listed, before and after."""
 
+    shared: Path | None
+    """The folder of what it remembers together with other steps; None where it does not."""
+    models: list[dict]
+    """The entries of its configuration block in the lists that fetch_model wrote."""
+
     def __init__(self, settings: dict, results: Path, videos: Path, store: Path, device: str = "cpu"):
         self.settings, self.results, self.videos, self.device = settings, results, videos, device
         self.store_folder = store
         self.log = results / "logs" / f"{self.name}.log"
         self.batch = int(settings.get("batch", 1))
+        self.shared: Path | None = None
+        self.models: list[dict] = []
 
     @property
     def name(self) -> str:
@@ -52,6 +63,12 @@ class Step:
     def load(self) -> None:
         """Build the model. Called once per process, and only when something is missing."""
 
+    def recall(self, rows: list[dict]) -> None:
+        """Read what of these rows, all that must be computed, is in `shared`. Called once per process, after `load`."""
+
+    def write(self) -> None:
+        """Write into `shared` what is new. Called whenever the job writes what the step remembers."""
+
     def close(self) -> None:
         """End what `load` started outside this process. Called however the job ends, perhaps twice, or before `load`;
         a `kill -9` leaves no time for it."""
@@ -61,6 +78,14 @@ class Step:
 
     def compute(self, rows: list[dict], prepared: list) -> list[dict | Reject]:
         """The new columns of a batch of items: a dict, or a Reject, per row."""
+        if not self.asks:
+            raise NotImplementedError
+        found = feeding.answered(prepared)
+        return [self.conclude(row, clip.asked.rest, clip.answers) for row, clip in zip(rows, found, strict=True)]
+
+    def conclude(self, row: dict, rest: object, answers: list) -> dict:
+        """The new columns of an item, in a worker thread, from what networks answered (CPU tensors, float32, in the
+        order of `Asked.inputs`) and from `Asked.rest`. Raises Reject where the item is at fault."""
         raise NotImplementedError
 
     def batches(self, rows: list[dict]) -> list[list[dict]]:
@@ -85,19 +110,6 @@ class Step:
         """Whether a result or a fault that is remembered is of the source as it is now."""
         return True
 
-    def changed(self, row: dict) -> str:
-        """How the source of a row differs from what was listed, in words; empty where it does not, or where the table
-        (one made by hand) does not say what was listed."""
-        if not row.get("mtime"):
-            return ""
-        try:
-            size, time = files.size_and_time(self.source(row))
-        except FileNotFoundError:
-            return "the file is gone"
-        if size != int(row["bytes"]):
-            return f"{size} bytes in place of {row['bytes']}"
-        return "" if time == int(row["mtime"]) else "its time has changed"
-
     def finish(self, row: dict, values: dict) -> dict:
         """The last, cheap part of a result, done for computed and remembered items alike and never remembered.
 
@@ -112,3 +124,17 @@ class Step:
     def passes_on(self, names: list[str]) -> list[str]:
         """Those columns of the table read (`names`) that the table written also has."""
         return names
+
+
+def change_of_source(step: Step, row: dict) -> str:
+    """How the source of a row differs from what was listed, in words; empty where it does not, or where the table
+    (one made by hand) does not say what was listed."""
+    if not row.get("mtime"):
+        return ""
+    try:
+        size, time = files.size_and_time(step.source(row))
+    except FileNotFoundError:
+        return "the file is gone"
+    if size != int(row["bytes"]):
+        return f"{size} bytes in place of {row['bytes']}"
+    return "" if time == int(row["mtime"]) else "its time has changed"

@@ -89,6 +89,7 @@ class Pipeline:
         }
         settings = json.dumps(rule.settings | rule.finish_settings, ensure_ascii=False)
         given = {"settings": settings, "block": rule.block, **places}
+        given |= shared_vectors(self.results, self.lasting[name].settings)
         given |= {"max-error-share": self.config["max_error_share"], "item-minutes": self.config["item_minutes"]}
         together = "--together " if rule.together else ""  # an option of launch.py
         options = (text for option, value in given.items() for text in (f"--{option}", str(value)))
@@ -130,10 +131,11 @@ class Pipeline:
 
     def folders_in_use(self) -> dict[str, list[str]]:
         """The memo and work folders of this configuration, so that `make tidy` knows the others."""
-        running = [name for name, rule in self.rules.items() if rule.enabled]
+        steps = [name for phase in PHASES for name in self.steps(phase)]
+        shared = (shared_vectors(self.results, self.lasting[name].settings) for name in steps)
         return {
-            "memo": sorted({self.duplicates, *(self.memo(name) for phase in PHASES for name in self.steps(phase))}),
-            "work": sorted(str(Path(self.table(name)).parent) for name in running),
+            "memo": sorted({self.duplicates, *map(self.memo, steps)}.union(*map(dict.values, shared))),
+            "work": sorted(str(Path(self.table(name)).parent) for name, rule in self.rules.items() if rule.enabled),
         }
 
 
@@ -144,3 +146,13 @@ def naming(block: str, keys: dict | str) -> dict | str:
     found = {key: keys[key] for key in MODEL_KEYS if key in keys}
     # With frames, it must be another kind of model.
     return found | {"frames": bool(keys["frames"])} if block == "refine" else found
+
+
+def shared_vectors(results: str, settings: dict) -> dict[str, str]:
+    """`shared`: the folder of the CLIP vectors that a rule with these settings shares with all that look at frames with
+    its model; nothing where it has none."""
+    if not settings.get("pretrained") or settings["model"] in weights.EMBEDDED:
+        return {}
+    code = [fingerprint(f"clipmill/clips/{name}", engine=False) for name in ("vectors", "embeddings")]
+    of = digest(code, [settings[key] for key in ("model", "pretrained", "frames_from")])
+    return {"shared": f"{results}/memo/clip_vectors/{of}"}

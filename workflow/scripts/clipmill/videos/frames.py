@@ -15,7 +15,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from clipmill.engine import vouch
+from clipmill.engine import archives, vouch
 from clipmill.engine.files import whole
 from clipmill.engine.rejects import Reject
 from clipmill.engine.step import Step
@@ -54,7 +54,11 @@ class FrameStep(Step):
 
     def pictures(self, row: dict) -> list[np.ndarray]:
         """The frames of a clip at the moments that the settings name, HxWx3 RGB uint8; a still image once."""
-        return read(self.store, row, [0.5] if row["num_frames"] == "1" else self.settings["frames"])
+        return read(self.store, row, self.moments(row))
+
+    def moments(self, row: dict) -> list[float]:
+        """The moments (0-1) of a clip that the settings name; of a still image one."""
+        return [0.5] if row["num_frames"] == "1" else self.settings["frames"]
 
 
 class Shot(NamedTuple):
@@ -95,13 +99,7 @@ def writing(path: Path) -> Iterator[Callable[[int, float, bytes], None]]:
     """Write a store by calls of (frame number, seconds, JPEG bytes), each number once: no picture stays in memory."""
     with whole(path, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         yield lambda index, seconds, jpeg: archive.writestr(zipfile.ZipInfo(name(index, seconds)), jpeg)
-        archive.comment = _contents(archive)
-
-
-def _contents(archive: zipfile.ZipFile) -> bytes:
-    """A digest of what a zip's own directory says, which has no checksum: it stands in the zip's comment."""
-    entries = [(entry.filename, entry.CRC, entry.file_size, entry.header_offset) for entry in archive.infolist()]
-    return vouch.digest_of(repr(entries).encode()).encode()
+        archive.comment = archives.contents(archive)
 
 
 def write(path: Path, images: dict[int, tuple[float, bytes]]) -> None:
@@ -164,30 +162,30 @@ def _whole(store: Store, row: dict, wanted: Sequence[float]) -> list[Shot]:
         return _from_source(store, row, wanted)
     ends = [f"{int(row[end]):08d}" for end in ("start_frame", "end_frame")]
     with _opened(store.path(row["video_id"])) as archive:
-        held = sorted(archive.namelist())
-        mine = held[bisect_left(held, ends[0]) : bisect_left(held, ends[1])]
-        times = np.array([int(entry[9:-4]) / 1e6 - start for entry in mine])
-        chosen = sorted({int(np.abs(times - seconds).argmin()) for seconds in wanted}) if mine else []
-        found = [Shot(float(times[number]), archive.read(mine[number])) for number in chosen]
+        first, end = (bisect_left(archive.names, edge) for edge in ends)
+        times = np.array([int(entry[9:-4]) / 1e6 - start for entry in archive.names[first:end]])
+        chosen = sorted({int(np.abs(times - seconds).argmin()) for seconds in wanted}) if first < end else []
+        found = [Shot(float(times[number]), archive.read(first + number)) for number in chosen]
     return found or _from_source(store, row, wanted)
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
-    """A store being read. Raises vouch.Damaged, and removes it for the next run to make again, where it is not whole.
+def _opened(path: Path) -> Iterator[archives.Archive]:
+    """A store being read, its directory parsed once for all clips of the video.
+
+    Raises vouch.Damaged, and removes it for the next run to make again, where it is not whole.
 
     Each picture has its checksum in the zip, and any error but the machine's is damage of what we wrote.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            if archive.comment != _contents(archive):
-                raise zipfile.BadZipFile("its directory has changed")
-            yield archive
+        yield archives.opened(path)
     except FileNotFoundError:
+        archives.forget(path)
         raise vouch.Damaged(path, "is missing") from None
     except Exception as error:
         if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno):
             raise
+        archives.forget(path)
         path.unlink(missing_ok=True)
         raise vouch.Damaged(path, f"was damaged ({error}) and has been removed") from error
 

@@ -42,12 +42,13 @@ def scan_image(path: Path, target: Path, settings: dict) -> dict:
 class Scan:
     """The one pass over one video.
 
-    `path`: the video; `target`: the frame store to write; `settings`: `detector`, `detectors`, `frames` and `quality`.
+    `path`: the video; `target`: the frame store to write; `settings`: `detector`, `detectors`, `frames` and `quality`;
+    `device`: where a detector with a network runs it.
     """
 
-    def __init__(self, path: Path, target: Path, settings: dict):
+    def __init__(self, path: Path, target: Path, settings: dict, device: str = "cpu"):
         self.path, self.target, self.settings = path, target, settings["frames"]
-        self.detector = DETECTORS[settings["detector"]](settings["detectors"][settings["detector"]])
+        self.detector = DETECTORS[settings["detector"]](settings["detectors"][settings["detector"]], device)
         self.meters = Meters()
         self.observers = [self.detector, self.meters]
         self.sound = settings["quality"]["sound"]
