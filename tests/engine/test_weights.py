@@ -220,6 +220,18 @@ def test_an_open_clip_tag_becomes_a_folder_that_gives_the_same_model(tmp_path):
     assert not torch.allclose(plain.images(list(pictures)), vectors)
 
 
+def test_a_file_that_may_want_quickgelu_is_said_to_be_used_without(tmp_path, capsys):
+    file = tmp_path / "weights.pt"
+    file.write_bytes(b"weights")
+    assert weights.resolve_clip("ViT-L-14", str(file), "match.pretrained") == file
+    said = capsys.readouterr().err
+    assert all(part in said for part in ("`match.pretrained`", "plain GELU", "openai", "ViT-L-14-quickgelu"))
+    assert "laion2b_s32b_b82k" not in said, "these weights want the plain one"
+    for model, given in (("ViT-L-14-quickgelu", file), ("ViT-B-16-SigLIP", file), ("ViT-L-14", tmp_path)):
+        weights.resolve_clip(model, str(given), "match.pretrained")
+    assert capsys.readouterr().err == ""
+
+
 def test_a_local_file_or_folder_is_used_as_it_is(tmp_path):
     (tmp_path / "model").mkdir()
     assert weights.resolve(str(tmp_path / "model"), {"revision": "main"}) == tmp_path / "model"

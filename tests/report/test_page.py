@@ -9,7 +9,7 @@ import pytest
 import scored_run
 import yaml
 from browser import browser
-from clipmill.clips import thresholds
+from clipmill.clips import quotas, thresholds
 from clipmill.engine import rejects, tables
 from clipmill.report import clips, page
 from clipmill.videos import quality
@@ -250,6 +250,33 @@ def test_limits_on_every_technical_column_count_as_pandas_does_and_a_duplicate_s
         for (const column of counts.columns) counts.refresh(column);
         return counts.count(counts.columns).clips }""")
     assert loose == yielded(results, {})[0] == 2000 - len(scored_rejects(found)) - 1
+
+
+def test_a_target_shows_groups_quotas_and_other_targets_and_its_configuration_keeps_it(opened, tmp_path):
+    target = {"clips": 300, "balance": ["source"]}
+    mill = scored_run.pipeline(tmp_path / "results", select=scored_run.SELECT | {"target": target})
+    scored_run.write(mill, scored_run.rows(2000))
+    results = Path(mill.results)
+    selected = list(tables.read(results / "tables/selected.csv"))
+    found = quotas.entering(pd.DataFrame(selected), mill.config["select"]["target"])
+    groups, left = quotas.groups(found), set(found["id"][~found["stays"]])
+    tables.write(results / "tables/groups.csv", ["group", "clips", "stay"], groups.to_dict("records"))
+    others = quotas.ladder(found)
+    tables.write(results / "tables/targets.csv", list(others[0]), others)
+    below = [rejects.rejected(row, "fill_quotas", "below quota") for row in selected if row["id"] in left]
+    table = results / "work/rejects/clips.csv"
+    tables.write(table, rejects.TABLE, sorted([*tables.read(table), *below], key=lambda row: row["id"]))
+    tables.write(results / "tables/selected.csv", list(selected[0]), [row for row in selected if row["id"] not in left])
+    tab = opened(built(mill))
+    assert shown(tab)[0] == 300
+    section = tab.locator("section", has=tab.locator("#h-target"))
+    first, other = section.locator("table").all()
+    rows = [[cell.inner_text() for cell in row.locator("th, td").all()] for row in first.locator("tbody tr").all()]
+    assert sorted(rows) == sorted(
+        [row["group"], str(row["clips"]), str(row["stay"])] for row in groups.to_dict("records")
+    )
+    assert other.locator("tbody tr").count() == len(quotas.LADDER)
+    assert configured(tab)["target"] == mill.config["select"]["target"]
 
 
 def scored_rejects(found: list[dict]) -> list[dict]:

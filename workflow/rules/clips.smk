@@ -125,6 +125,25 @@ rule cut_clips_first:
         "exec python {params.command} --table {input.table:q} --out {output:q} --threads {threads} > {log:q} 2>&1"
 
 
+if targets.needs_camera(config):
+
+    # scripts/label_camera.py: where a target balances `cmotion`, the clips that pass the thresholds are labelled before
+    # it; label_camera of the last phase then only recalls
+    rule label_camera_first:
+        input:
+            plan=ancient("<results>/plan/clips/manifest.csv"),
+            table=pipeline.before("clips.label_camera"),
+        output:
+            pipeline.table("clips.label_camera"),
+        log:
+            "<results>/logs/clips.label_camera/{shard}.log",
+        threads: 1
+        params:
+            **literal(pipeline.params("clips.label_camera")),
+        shell:
+            "exec python {params.command} --table {input.table:q} --out {output:q} --threads {threads} > {log:q} 2>&1"
+
+
 # scripts/find_duplicates.py: tables/duplicates.csv, with `duplicates.enabled`
 rule find_duplicates:
     input:
@@ -146,6 +165,30 @@ rule find_duplicates:
         " --memo {params.memo:q} --out {output:q} > {log:q} 2>&1"
 
 
+# scripts/fill_quotas.py: tables/quotas.csv, groups.csv and targets.csv, with `select.target`
+rule fill_quotas:
+    input:
+        plan=rules.plan_clips.output.manifest,
+        clips=rules.gather_videos.output.clips,
+        shards=shards("clips.label_camera" if targets.needs_camera(config) else "clips.select_clips"),
+        duplicates=rules.find_duplicates.output if config["duplicates"]["enabled"] else [],
+    output:
+        out="<results>/tables/quotas.csv",
+        groups="<results>/tables/groups.csv",
+        targets="<results>/tables/targets.csv",
+    log:
+        "<results>/logs/fill_quotas.log",
+    benchmark:
+        "<results>/benchmarks/fill_quotas.tsv"
+    threads: 1
+    params:
+        **literal(options.quotas(pipeline)),
+    shell:
+        'python "$CLIPMILL_WORKFLOW"/scripts/fill_quotas.py --clips {input.clips:q} --shards {input.shards:q}'
+        " --duplicates {input.duplicates:q} --target {params.target:q} --out {output.out:q} --groups {output.groups:q}"
+        " --targets {output.targets:q} > {log:q} 2>&1"
+
+
 # scripts/gather_clips.py: tables/scores.csv and tables/selected.csv
 rule gather_clips:
     input:
@@ -155,6 +198,7 @@ rule gather_clips:
         shards=shards("clips.select_clips"),
         cut=shards("clips.cut_clips"),
         duplicates=rules.find_duplicates.output if config["duplicates"]["enabled"] else [],
+        quotas=rules.fill_quotas.output.out if targets.active(config) else [],
     output:
         scores="<results>/tables/scores.csv",
         selected="<results>/tables/selected.csv",
@@ -169,4 +213,4 @@ rule gather_clips:
     shell:
         'python "$CLIPMILL_WORKFLOW"/scripts/gather_clips.py --clips {input.clips:q} --shards {input.shards:q}'
         " --extras {input.extras:q} --scores {output.scores:q} --selected {output.selected:q} --rejects {output.rejects:q}"
-        " --duplicates {input.duplicates:q} > {log:q} 2>&1"
+        " --duplicates {input.duplicates:q} --quotas {input.quotas:q} > {log:q} 2>&1"

@@ -13,7 +13,23 @@ from clipmill.videos import lists
 
 NOT_CHOSEN = "not chosen"
 VIDEO_ONLY = frozenset(
-    {"flow", "fps", "combed", "frozen", "slideshow", "black", "flashes", "vfr", "bitrate", "loudness", "silence"}
+    {
+        "flow",
+        "flow_camera",
+        "flow_object",
+        "ocr_overlay",
+        "ocr_corner",
+        "fps",
+        "combed",
+        "frozen",
+        "slideshow",
+        "black",
+        "flashes",
+        "vfr",
+        "bitrate",
+        "loudness",
+        "silence",
+    }
 )
 """Columns that a still image does not have, so that their thresholds do not apply to it."""
 

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -114,8 +115,26 @@ def named(folder: Path, settings: dict) -> str:
 
 
 def resolve_clip(model: str, pretrained: str, key: str) -> Path:
-    """Where the weights of an open_clip model lie: a folder for `local-dir:`, or a file that was given."""
-    return Need(key, clip_source(model, pretrained)).path()
+    """Where the weights of an open_clip model lie: a folder for `local-dir:`, or a file that was given. Says so where
+    a file does not tell for which kind of GELU it was trained."""
+    path = Need(key, clip_source(model, pretrained)).path()
+    if path.is_file() and (other := quick_gelu_tags(model)):
+        print(
+            f"`{key}`: {path} is used with plain GELU, as the model {model} has it. Weights that were trained with "
+            f"QuickGELU ({', '.join(other)}) give wrong vectors so: with these, name the model {model}-quickgelu",
+            file=sys.stderr,
+        )
+    return path
+
+
+def quick_gelu_tags(model: str) -> list[str]:
+    """The tags of an open_clip architecture whose weights want QuickGELU, where the architecture itself has none."""
+    import open_clip
+
+    if (open_clip.get_model_config(model) or {}).get("quick_gelu"):
+        return []
+    tags = open_clip.list_pretrained_tags_by_model(model)
+    return [tag for tag in tags if open_clip.get_pretrained_cfg(model, tag).get("quick_gelu")]
 
 
 def clip_source(model: str, pretrained: str) -> str:

@@ -5,7 +5,7 @@ A rule's full name is `<phase>.<rule>`, as in the names of its folders: `clips.s
 
 from dataclasses import dataclass, field, replace
 
-from clipmill.plan import engines, texts
+from clipmill.plan import engines, targets, texts
 
 PHASES = ("videos", "clips", "captions")
 AFTER_CAPTIONS = ("match",)
@@ -50,7 +50,10 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
     cut = {key: value for key, value in blocks["cut"].items() if key not in (*NOT_OF_A_CLIP, *BY_CLIP)}
     by_clip = {key: blocks["cut"][key] for key in BY_CLIP}
     cuts, has_text = config["cut"]["enabled"] and config["cut"]["mode"] == "encode", texts.expected(config)
-    limits = {column: asked for column, given in blocks["select"].items() if (asked := limits_of(given))}
+    limits = {
+        column: asked for column, given in targets.limits(blocks["select"]).items() if (asked := limits_of(given))
+    }
+    labels_first = targets.needs_camera(config)
     late_limits = {column: limits.pop(column) for column in AFTER_CAPTIONS if column in limits}
     cleaning = Rule(
         without_switch(blocks["clean"]) | {"refine": blocks["refine"]} | (frames if sees else {}),
@@ -88,6 +91,7 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
             {"chosen": blocks["chosen"]},
             reads=tuple(name for name, rule in scorers.items() if rule.enabled), remembers=False
         ),
+        **({"clips.label_camera": Rule(blocks["camera"], reads=("clips.select_clips",))} if labels_first else {}),
         "clips.cut_clips": Rule(cut, enabled=cuts and config["cut"]["when"] == "first"),
         **in_turn({
             "captions.caption_clips": captioner("caption", config["caption"], blocks["caption"], frames),
@@ -107,8 +111,8 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
 
 
 def without_switch(block: dict) -> dict:
-    """A block without what says whether its rule runs."""
-    return {name: value for name, value in block.items() if name not in ("enabled", "given")}
+    """A block without what says whether its rule runs, and what gather_captions alone looks at."""
+    return {name: value for name, value in block.items() if name not in ("enabled", "given", "append")}
 
 
 def captioner(name: str, config: dict, block: dict, frames: dict) -> Rule:

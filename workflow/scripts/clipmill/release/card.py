@@ -90,6 +90,7 @@ def made(account: dict) -> list[str]:
         "![From files to pairs](figures/funnel.svg)",
         "Thresholds, both inclusive (empty: no limit):",
         table(("column", *keys), used),
+        *([plain(target)] if (target := summary.target(limits)) else []),
         "![Scores of all clips and of the pairs](figures/scores.svg)",
         "What was left out, and why:",
         table(

@@ -38,6 +38,7 @@ BLOCKS = {
     "select_clips": ("frames", "clips"),
     "hash_clips": ("duplicates", "frames"),
     "find_duplicates": ("duplicates", "frames"),
+    "fill_quotas": ("select.target", "select", "duplicates"),
     "caption_clips": ("caption", "frames"),
     "clean_captions": ("clean", "refine", "caption"),
     "score_match": ("match", "clean", "refine", "caption"),

@@ -83,7 +83,7 @@ class Scan:
         return {
             "num_frames": len(self.pts),
             **pictures.measures(self.size),
-            "fps": float(average) if damaged else self.fps(average),
+            "fps": float(average) if damaged else rate(average, len(self.pts) - 1, self.seconds(-1)),
             "duration": end,
             **about,
             "interlaced": self.interlaced / len(self.pts),
@@ -154,9 +154,10 @@ class Scan:
         """Seconds of a frame from the first one on."""
         return float((self.pts[index] - self.pts[0]) * self.tick)
 
-    def fps(self, average: Fraction) -> float:
-        """The header's rate where the timestamps agree with it within 1 %, otherwise their mean rate."""
-        if len(self.pts) < 2:
-            return float(average)
-        mean = (len(self.pts) - 1) / self.seconds(len(self.pts) - 1)
-        return float(average) if abs(mean / float(average) - 1) < 0.01 else mean
+
+def rate(average: Fraction, steps: int, seconds: float) -> float:
+    """A header's rate where `steps` from frame to frame in so many seconds agree with it within 1 %, otherwise their
+    mean rate."""
+    if not steps:
+        return float(average)
+    return float(average) if abs(steps / seconds / float(average) - 1) < 0.01 else steps / seconds
