@@ -101,7 +101,11 @@ def lengths(rows: pd.DataFrame) -> pd.Series:
 def scored_rows(results: Path) -> pd.DataFrame:
     """The clips that no scorer rejected."""
     rows, rejected = pd.read_csv(results / "tables/scores.csv"), pd.read_csv(results / "work/rejects/clips.csv")
-    return rows[~rows["id"].isin(rejected.loc[rejected["stage"] != "select_clips", "id"])]
+    return rows[
+        ~rows["id"].isin(
+            rejected.loc[(rejected["stage"] != "select_clips") | (rejected["reason"] == "duplicate"), "id"]
+        )
+    ]
 
 
 def yielded(results: Path, select: dict) -> tuple[int, int]:
@@ -239,7 +243,7 @@ def test_limits_on_every_technical_column_count_as_pandas_does_and_a_duplicate_s
     results, select = Path(mill.results), scored_run.SELECT | select
     table = results / "work/rejects/clips.csv"
     kept = next(tables.read(results / "tables/selected.csv"))
-    twin = rejects.rejected(kept, "find_duplicates", "duplicate", "another one shows the same and stays")
+    twin = rejects.rejected(kept, "select_clips", "duplicate", "another one shows the same and stays")
     tables.write(table, rejects.TABLE, sorted([*tables.read(table), twin], key=lambda row: row["id"]))
     tab = opened(built(mill))
     truth = yielded(results, select)
@@ -263,7 +267,7 @@ def test_a_target_shows_groups_quotas_and_other_targets_and_its_configuration_ke
     tables.write(results / "tables/groups.csv", ["group", "clips", "stay"], groups.to_dict("records"))
     others = quotas.ladder(found)
     tables.write(results / "tables/targets.csv", list(others[0]), others)
-    below = [rejects.rejected(row, "fill_quotas", "below quota") for row in selected if row["id"] in left]
+    below = [rejects.rejected(row, "select_clips", "below quota") for row in selected if row["id"] in left]
     table = results / "work/rejects/clips.csv"
     tables.write(table, rejects.TABLE, sorted([*tables.read(table), *below], key=lambda row: row["id"]))
     tables.write(results / "tables/selected.csv", list(selected[0]), [row for row in selected if row["id"] not in left])

@@ -84,9 +84,9 @@ def test_a_target_fills_quotas_and_a_larger_one_computes_only_what_enters(tmp_pa
     first = mill.run()
     assert first.computed["label_camera"] == len(read(mill, "tables/scores.csv")) == 9
     assert first.computed["caption_clips"] == len(read(mill, "meta.csv")) == 4
-    left = [row for row in read(mill, "rejects.csv") if row["stage"] == "fill_quotas"]
+    left = [row for row in read(mill, "rejects.csv") if row["reason"] == "below quota"]
     assert len(left) == 5
-    assert all(row["reason"] == "below quota" and " of source " in row["detail"] for row in left)
+    assert all(row["stage"] == "select_clips" and " of source " in row["detail"] for row in left)
     groups = read(mill, "tables/groups.csv")
     assert sum(int(row["stay"]) for row in groups) == 4
     assert max(int(row["stay"]) for row in groups) - min(int(row["stay"]) for row in groups) <= 1

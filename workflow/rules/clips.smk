@@ -45,7 +45,7 @@ rule score_aesthetic:
         " {params.command} --table {input.table:q} --models {input.models:q} --out {output:q} > {log:q} 2>&1"
 
 
-# scripts/score_flow.py: column flow
+# scripts/score_flow.py: column flow, and with `apart` flow_camera and flow_object
 use rule score_aesthetic as score_flow with:
     input:
         plan=ancient("<results>/plan/clips/manifest.csv"),
@@ -59,7 +59,7 @@ use rule score_aesthetic as score_flow with:
         **literal(pipeline.params("clips.score_flow")),
 
 
-# scripts/score_ocr.py: columns ocr and ocr_area
+# scripts/score_ocr.py: columns ocr and ocr_area, and of several moments ocr_overlay and ocr_corner
 use rule score_aesthetic as score_ocr with:
     input:
         plan=ancient("<results>/plan/clips/manifest.csv"),

@@ -8,6 +8,7 @@ import argparse
 from pathlib import Path
 
 from clipmill.clips import duplicates
+from clipmill.clips.thresholds import BELOW_QUOTA, STAGE
 from clipmill.engine import files, rejects, tables
 from clipmill.videos.extras import KEYS
 
@@ -39,7 +40,7 @@ def main() -> None:
                 row = duplicates.reject(row, found)
             if found := left_out.get(row["id"]):
                 where = f"number {found['place']} of {found['group']}, of which {found['stay']} stay"
-                row = rejects.rejected(row, "fill_quotas", "below quota", where)
+                row = rejects.rejected(row, STAGE, BELOW_QUOTA, where)
             to_scores.writerow(row)
             (to_rejects if rejects.is_reject(row) else to_selected).writerow(row)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clipmill.clips import hashes
+from clipmill.clips.thresholds import DUPLICATE, STAGE
 from clipmill.engine.rejects import rejected
 
 TABLE = ("id", "of", "relpath", "start")
@@ -125,4 +126,4 @@ def going(groups: Iterable[Sequence[str]], passed: Mapping[str, dict]) -> dict[s
 def reject(row: dict, found: dict) -> dict:
     """The row of a clip that goes, as a reject; `found`: what `going` says of it."""
     where = f"{found['of']} of {found['relpath']} at {found['start'] or 0} s shows the same and stays"
-    return rejected(row, "find_duplicates", "duplicate", where)
+    return rejected(row, STAGE, DUPLICATE, where)

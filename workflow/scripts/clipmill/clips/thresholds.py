@@ -11,7 +11,10 @@ from clipmill.engine import rejects, tables
 from clipmill.engine.progress import Tally
 from clipmill.videos import lists
 
-NOT_CHOSEN = "not chosen"
+STAGE = "select_clips"
+NOT_CHOSEN, DUPLICATE, BELOW_QUOTA = "not chosen", "duplicate", "below quota"
+BEYOND_LIMITS = (NOT_CHOSEN, DUPLICATE, BELOW_QUOTA)
+"""Reasons of the selection that are no limit of a column."""
 VIDEO_ONLY = frozenset(
     {
         "flow",

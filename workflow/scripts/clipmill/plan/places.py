@@ -53,7 +53,8 @@ def require_columns(config: dict) -> None:
     if wanted and lists.is_list(config["videos"]):
         names = lists.columns(config["videos"], wanted)
         if unknown := sorted(wanted - set(names)):
-            raise SystemExit(f"select.{unknown[0]}: {config['videos']} has no such column; it has {', '.join(names)}")
+            key = unknown[0] if {unknown[0], f"list_{unknown[0]}"} & others else f"target: {unknown[0]}"
+            raise SystemExit(f"select.{key}: {config['videos']} has no such column; it has {', '.join(names)}")
 
 
 def require_folder(results: str | Path) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from clipmill.clips.thresholds import NOT_CHOSEN, VIDEO_ONLY, failure
+from clipmill.clips.thresholds import BEYOND_LIMITS, STAGE, VIDEO_ONLY, failure
 from clipmill.engine import tables, vouch
 from clipmill.engine.memo import Memo
 from clipmill.report import account, clips, grid, marks, meaning, strips
@@ -103,7 +103,7 @@ class Run:
         ids = self.rows["id"]
         self.rows["ms"] = account.milliseconds(self.rows)
         self.rows["kept"] = ~ids.isin(early.index)
-        out_of_reach = (early["stage"] != "select_clips") | (early["reason"] == NOT_CHOSEN)
+        out_of_reach = (early["stage"] != STAGE) | early["reason"].isin(BEYOND_LIMITS)
         self.rows["failed"] = ids.isin(early.index[out_of_reach])
         for name, asked in self.fixed.items():
             values = self.rows[name].unique()

@@ -12,13 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from clipmill.clips import duplicates
+from clipmill.clips.thresholds import DUPLICATE, STAGE
 from clipmill.engine import rejects, tables
 from clipmill.tools.parts import LISTED, Part
 from clipmill.videos.extras import KEYS
 
 LISTING, VIDEOS, EXTRAS = "tables/listing.csv", "tables/videos.csv", "tables/extras.csv"
-NEAR = "find_duplicates"
-"""The stage that rejects clips that show the same."""
 LAST = "frames_digest"
 """The last column of meta.csv."""
 
@@ -105,15 +104,20 @@ def near_duplicates(parts: list[Part]) -> tuple[dict[str, dict], list[dict]]:
     every = duplicates.Hashed.of((row["id"], row["hashes"]) for row in hashed)
     groups = duplicates.groups(duplicates.pairs(every, np.ones(len(every.ids), bool)))
     grouped = {identity for group in groups for identity in group}
-    failed = {row["id"] for _, row in rows(parts, "work/rejects/clips.csv") if row["stage"] != NEAR}
+    failed = {row["id"] for _, row in rows(parts, "work/rejects/clips.csv") if not shows_the_same(row)}
     passed = {row["id"]: row for _, row in rows(parts, "tables/scores.csv") if row["id"] in grouped - failed}
     return duplicates.going(groups, passed), hashed
+
+
+def shows_the_same(row: dict) -> bool:
+    """Whether a reject is one because another clip shows the same."""
+    return (row["stage"], row["reason"]) == (STAGE, DUPLICATE)
 
 
 def others(parts: list[Part], table: str, more: Iterable[dict], gone: Iterable[str] = ()) -> Iterator[dict]:
     """The rejects of a table in all folders, with `more` in their order and without those of `gone` clips: which clips
     show the same is said again."""
-    old = (row for _, row in rows(parts, table) if row["stage"] != NEAR and row["id"] not in gone)
+    old = (row for _, row in rows(parts, table) if not shows_the_same(row) and row["id"] not in gone)
     return heapq.merge(old, more, key=order)
 
 
