@@ -29,7 +29,16 @@ CAPTIONERS = config.check({"captioners": {"other": {"model": "attributes"}}}, SC
 TEXTS = {"prompt": "video-style", "url": "http://host/v1", "head_sha256": "0" * 64, "api_key_env": "OTHER_KEY"}
 FILES = {"marks": "marks.csv", "chosen": "ids.csv", "order": "flow"}
 LISTS = {"formats": ["csv"], "balance": ["source"], "append": ["aes"], "columns": ["path", "id", "text"]}
-SPECIAL = {"captioners": CAPTIONERS, "rename": {"id": "key"}, **TEXTS, **FILES, **LISTS}
+CLASSIFIER = {"name": "marked", "model": "org/model", "label": "watermark"}
+LISTS |= {"classifiers": config.check({"score": {"classifiers": [CLASSIFIER]}}, SCHEMA)["score"]["classifiers"]}
+SPECIAL = {
+    "captioners": CAPTIONERS,
+    "rename": {"id": "key"},
+    "labels": {"indoor": "a photo of a room"},
+    **TEXTS,
+    **FILES,
+    **LISTS,
+}
 """Values of keys that have a form of their own."""
 
 

@@ -73,6 +73,35 @@ use rule score_aesthetic as score_ocr with:
         **literal(pipeline.params("clips.score_ocr")),
 
 
+# scripts/score_classifiers.py: a column for each classifier of `score.classifiers`
+use rule score_aesthetic as score_classifiers with:
+    input:
+        plan=ancient("<results>/plan/clips/manifest.csv"),
+        table="<results>/plan/clips/{shard}.csv",
+        models=pipeline.lists("clips.score_classifiers"),
+    output:
+        pipeline.table("clips.score_classifiers"),
+    log:
+        "<results>/logs/clips.score_classifiers/{shard}.log",
+    params:
+        **literal(pipeline.params("clips.score_classifiers")),
+
+
+# scripts/score_labels.py: a column for each of `score.labels`, and label; from the vectors of score_aesthetic
+use rule score_aesthetic as score_labels with:
+    input:
+        plan=ancient("<results>/plan/clips/manifest.csv"),
+        table="<results>/plan/clips/{shard}.csv",
+        models=pipeline.lists("clips.score_labels"),
+        vectors=pipeline.before("clips.score_labels"),
+    output:
+        pipeline.table("clips.score_labels"),
+    log:
+        "<results>/logs/clips.score_labels/{shard}.log",
+    params:
+        **literal(pipeline.params("clips.score_labels")),
+
+
 # scripts/hash_clips.py: column hashes, for find_duplicates
 rule hash_clips:
     input:

@@ -36,7 +36,7 @@ rule gather_texts:
         plan=rules.plan_captions.output.manifest,
         selected=rules.gather_clips.output.selected,
         shards=shards(pipeline.last("captions", "caption_clips", "clean_captions")),
-        more=shards(*pipeline.captioners().values()),
+        more=shards(*captioning.last_rules(config).values()),
     output:
         "<results>/tables/texts.csv",
     log:

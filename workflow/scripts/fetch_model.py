@@ -17,6 +17,7 @@ import urllib.request
 from pathlib import Path
 
 from clipmill.captions import families
+from clipmill.clips import classifiers
 from clipmill.engine import weights
 from clipmill.engine.files import sha256, whole
 
@@ -40,6 +41,9 @@ def main() -> None:
         listed[block] = [record(need, args.models) for need in weights.needed(block, settings)]
         if block.startswith("caption") or (block == "refine" and settings["frames"]):
             listed[block] = [captioner(entry) for entry in listed[block]]
+        if block == classifiers.KEY:
+            for entry, model in zip(settings, listed[block], strict=True):
+                require_labels(entry, Path(model["path"]))
     with whole(args.out) as file:
         json.dump(listed, file, indent=2, ensure_ascii=False)
 
@@ -83,6 +87,14 @@ def captioner(entry: dict) -> dict:
     except families.ModelUnusable as error:
         raise SystemExit(f"fetch_models: {error}") from error
     return entry | {"generation_config": families.generation(folder)}
+
+
+def require_labels(entry: dict, folder: Path) -> None:
+    """End with a plain message where a classifier does not have the labels that it is asked for."""
+    try:
+        classifiers.numbers(folder, entry)
+    except classifiers.LabelMissing as error:
+        raise SystemExit(f"fetch_models: {error}") from error
 
 
 def _url(need: weights.Need, scratch: Path) -> Path:

@@ -19,6 +19,12 @@ def captioners(config: dict) -> dict[str, dict]:
     return {"caption": config["caption"]} | {f"captioners.{name}": it for name, it in config["captioners"].items()}
 
 
+def last_rules(config: dict) -> dict[str, str]:
+    """The other captioners that run, by name, with the full name of the last rule of each."""
+    last = "clean_captions" if config["clean"]["enabled"] else "caption_clips"
+    return {name: f"captions.{last}.{name}" for name, block in config["captioners"].items() if block["enabled"]}
+
+
 def on_servers(config: dict) -> list[str]:
     """The names of the other captioners whose model runs elsewhere."""
     return [name for name, block in config["captioners"].items() if engines.engine(block) == "server"]

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import reduce
 from pathlib import Path
 
-from clipmill.plan import captioning, credentials, messages, releases, targets
+from clipmill.plan import captioning, credentials, messages, named, releases, targets
 from clipmill.plan.flow import BY_CLIP
 from clipmill.videos.lists import is_list
 
@@ -35,7 +35,7 @@ def check(config: dict, schema_path: str | Path) -> dict:
     """
     from jsonschema import Draft202012Validator
 
-    schema = load(schema_path)
+    schema = named.with_columns(load(schema_path), config)
     complete = _complete(config, schema, schema)
     errors = Draft202012Validator(schema).iter_errors(complete)
     known = [path for path, _ in _keys(schema, schema)]
@@ -184,6 +184,7 @@ def _contradictions(config: dict, schema: dict) -> Iterator[str]:
         yield f"videos: {config['videos']} lies in results ({config['results']}); results may lie in videos only"
     yield from captioning.mistakes(config)
     yield from targets.mistakes(config, known, is_list(config["videos"]))
+    yield from named.mistakes(config, known)
     yield from _left_in_sources(config["cut"])
     if not config["match"]["enabled"] and set(config["select"]["match"].values()) != {None}:
         yield "select.match: match is not enabled; set match.enabled to true, or min and max of select.match to null"

@@ -12,6 +12,8 @@ AFTER_CAPTIONS = ("match",)
 """Columns whose thresholds select_pairs applies; select_clips applies the others."""
 NOT_OF_A_CLIP = ("when", "mode", "enabled")
 """Keys of `cut` on which the bytes of a clip do not depend."""
+CLASSIFIERS, LABELS = "classifiers", "labels"
+"""Keys of `score` that are no scorer's block."""
 BY_CLIP = ("crop_borders", "deinterlace")
 """Keys of `cut` that the scan turns into a column of each clip: steps depend on that column."""
 
@@ -75,6 +77,15 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
             blocks["score"][name] | frames, block=f"score.{name}", model=block.get("model"), enabled=block["enabled"]
         )
         for name, block in config["score"].items()
+        if name not in (CLASSIFIERS, LABELS)
+    }
+    scorers |= {
+        "clips.score_classifiers": Rule(
+            {CLASSIFIERS: blocks["score"][CLASSIFIERS]} | frames,
+            block="score.classifiers",
+            enabled=bool(config["score"][CLASSIFIERS]),
+        ),
+        "clips.score_labels": labels(config["score"], blocks["score"], frames),
     }
     return {
         "videos.scan_videos": Rule(
@@ -108,6 +119,15 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
         }),
         **{name: rule for others in more for name, rule in in_turn(others).items()},
     }  # fmt: skip
+
+
+def labels(config: dict, blocks: dict, frames: dict) -> Rule:
+    """The rule of zero-shot labels. It follows the aesthetic score, whose vectors of frames it takes."""
+    of = {key: value for key, value in blocks["aesthetic"].items() if key in ("model", "pretrained", "frames", "batch")}
+    reads = ("clips.score_aesthetic",) if config["aesthetic"]["enabled"] else ()
+    return Rule(
+        {LABELS: blocks[LABELS]} | of | frames, block="score.aesthetic", reads=reads, enabled=bool(config[LABELS])
+    )
 
 
 def without_switch(block: dict) -> dict:

@@ -37,7 +37,9 @@ def gathering(pipeline: Pipeline) -> str:
     root = sources.root_of(pipeline.config["videos"], pipeline.config["videos_root"])
     append = {captioning.columns_of(pipeline.config, name)[0]: block["append"] for name, block in blocks.items()}
     words = ["--append", json.dumps(append)] if any(append.values()) else []
-    return shlex.join(["--captioners", *pipeline.captioners(), *(["--sources", str(root)] if left else []), *words])
+    return shlex.join(
+        ["--captioners", *captioning.last_rules(pipeline.config), *(["--sources", str(root)] if left else []), *words]
+    )
 
 
 def extras(pipeline: Pipeline, name: str) -> list[str]:

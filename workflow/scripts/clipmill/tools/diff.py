@@ -36,6 +36,8 @@ BLOCKS = {
     "score_aesthetic": ("score.aesthetic", "frames"),
     "score_flow": ("score.flow", "frames"),
     "score_ocr": ("score.ocr", "frames"),
+    "score_classifiers": ("score.classifiers", "frames"),
+    "score_labels": ("score.labels", "score.aesthetic", "frames"),
     "select_clips": ("frames", "clips"),
     "hash_clips": ("duplicates", "frames"),
     DUPLICATE: ("duplicates", "frames"),

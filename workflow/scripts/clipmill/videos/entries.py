@@ -16,14 +16,6 @@ from clipmill.engine.shown import CONTROL, shown
 from clipmill.videos import lists, spans
 from clipmill.videos.sources import Found, relpath_of, require_path, usable
 
-OURS = frozenset([
-    "id", "path", "relpath", "kind", "bytes", "mtime", "spans", "row", "span", "video_id", "scene", "start_frame",
-    "end_frame", "start", "end", "num_frames", "height", "width", "aspect_ratio", "fps", "resolution", "duration",
-    "codec", "audio", "interlaced", "digest", "clips", "aes", "flow", "ocr", "ocr_area", "match", "cmotion", "text",
-    "frames_digest", "stage", "reason", "detail", "", "borders", "crop", "blur", "light", "clipped", "noise", "blocks",
-    "combed", "deinterlace", "frozen", "slideshow", "black", "flashes", "vfr", "bitrate", "loudness", "silence",
-])  # fmt: skip
-"""Names of columns that tables of ours have."""
 PREFIX = "list_"
 MANY = 10_000
 """Rows that are written to the database at once."""
@@ -53,7 +45,7 @@ class Entries:
     def __init__(self, table: Path, root: Path, ours: Iterable[str] = (), captions: bool = True):
         """Read the whole list. `ours`: more names that are ours; `captions`: whether its column `text` holds them."""
         self.table, self.root = table, root
-        self.ours = OURS.union(ours) - ({"text"} if captions else set())
+        self.ours = lists.OURS.union(ours) - ({"text"} if captions else set())
         self.names: dict[str, str] = {}
         """The list's other columns: the name in the list, and the name under which it goes on."""
         self.spanned = False
