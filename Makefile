@@ -115,7 +115,7 @@ release: env ## write the data set of a run to release/ in its results: WebDatas
 	@$(results); if grep -qs '^  "merged": ' "$$results/run.json"; then \
 	  PYTHONPATH=workflow/scripts python -m clipmill.tools.release "$$results" --config $(CONFIG); \
 	else \
-	  $(MAKE) demo && $(snakemake) --rerun-incomplete $(ARGS) -- release; \
+	  make demo && $(snakemake) --rerun-incomplete $(ARGS) -- release; \
 	fi
 	@$(results); echo "Release: $$results/release/ (README.md is its card)"
 

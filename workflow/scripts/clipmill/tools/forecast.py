@@ -4,6 +4,7 @@ The folder is listed as `list_videos` lists it, with the identities that it reme
 scores at hand. Where a result of an earlier rule is still missing, no number is given, but that rule's name.
 """
 
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +17,7 @@ from clipmill.plan import targets
 from clipmill.plan.flow import PHASES, script_of
 from clipmill.plan.pipeline import Pipeline
 from clipmill.videos import lists, sample, sources
+from clipmill.videos.listed import Listed
 
 GIVEN = "captions.caption_clips"
 """The rule that has nothing to do where a caption is given."""
@@ -47,17 +49,16 @@ class Forecast:
         """The files that lie there now; one that is new or changed has no id yet."""
         videos, memo = self.pipeline.config["videos"], self.results / "memo" / "list_videos" / "files.csv"
         videos_root = self.pipeline.config["videos_root"]
-        root, known = sources.root_of(videos, videos_root), {}
+        base, known = os.path.join(sources.root_of(videos, videos_root), ""), {}
         if memo.exists():
-            known = {row["relpath"]: row for row in tables.read(memo)}
+            known = {row["relpath"]: (row["id"], row["bytes"], row["mtime"]) for row in tables.read(memo)}
             self.changes = {"new": 0, "changed": 0, "deleted": 0}
         rows, seen = {}, set()
         for relpath in sources.files(videos, self.results, videos_root):
             seen.add(relpath)
-            row = {"id": self.identity(root / relpath, known.get(relpath)), "path": str(root / relpath)}
-            row |= {"relpath": relpath, "bytes": known.get(relpath, {"bytes": "0"})["bytes"]}
-            row["kind"] = "image" if Path(relpath).suffix.lower() in sources.IMAGES else "video"
-            rows.setdefault(row["id"] or relpath, row)
+            identity, size = self.identity(base + relpath, known.get(relpath)), known.get(relpath, ("", 0))[1]
+            kind = "image" if os.path.splitext(relpath)[1].lower() in sources.IMAGES else "video"
+            rows.setdefault(identity or relpath, Listed(identity, base, relpath, kind, size, 0))
         if self.changes:
             self.changes["deleted"] = len(known.keys() - seen)
         return self.sampled(rows)
@@ -73,12 +74,13 @@ class Forecast:
         design = sample.design(everyone, **settings, lengths=lambda some: [known.get(row["id"], 0.0) for row in some])
         return [rows[row["id"]] for row in design if row["drawn"]]
 
-    def identity(self, path: Path, known: dict | None) -> str:
-        """The remembered id of a file; empty where it must be read first. Counts the file in `changes`."""
+    def identity(self, path: str, known: tuple[str, str, str] | None) -> str:
+        """The remembered id of a file; empty where it must be read first. Counts the file in `changes`. `known`: the
+        id, size and time that are remembered."""
         try:
-            status = path.stat()
-            if known and (known["bytes"], known["mtime"]) == (str(status.st_size), str(status.st_mtime_ns)):
-                return known["id"]
+            status = os.stat(path)
+            if known and known[1:] == (str(status.st_size), str(status.st_mtime_ns)):
+                return known[0]
         except OSError:
             pass
         if self.changes:

@@ -97,7 +97,9 @@ def alike(parts: list[Part]) -> None:
 def of_results(configuration: dict, schema: dict) -> dict:
     """The keys of a configuration, dotted, on which results depend."""
     kept = {key: value for key, value in configuration.items() if key not in MAY_DIFFER}
-    return dict(_dotted(without_speed(kept, schema)))
+    of_caption = schema["properties"]["caption"]
+    others = {name: without_speed(block, of_caption) for name, block in kept.get("captioners", {}).items()}
+    return dict(_dotted(without_speed(kept, schema) | {"captioners": others}))
 
 
 def _dotted(settings: dict, before: str = "") -> Iterator[tuple[str, object]]:
