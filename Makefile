@@ -62,6 +62,10 @@ diff: env ## say which pairs entered and left from A=results1 to B=results2, and
 	@PYTHONPATH=workflow/scripts python -m clipmill.tools.diff "$${A:?name a results folder or release: A=results/demo}" \
 	  $${B:+"$$B"} $(ARGS)
 
+merge: env ## join finished folders, RESULTS="a b c", into a new one, OUT=folder: tables, clips, duplicates, page
+	@PYTHONPATH=workflow/scripts python -m clipmill.tools.merge $${RESULTS:?name two folders or more: RESULTS="a b"} \
+	  --out "$${OUT:?name the folder to make: OUT=results/all}" $(ARGS)
+
 scenes: env ## only find the cuts of VIDEOS (CONFIG=file: not with the stand-ins): tables/clips.csv
 	@$(snakemake) scenes $(ARGS)
 
@@ -82,6 +86,9 @@ test-slow: env ## run the long checks: 2,000 mutants of containers, chaos, more 
 
 chaos: env ## kill runs at random moments and damage files at random; the same command must heal (an hour)
 	@python -m pytest -m 'slow or not slow' tests/workflow/test_chaos.py $(ARGS)
+
+test-gpu: env ## run the tests that need a GPU, with the reason for each one that is skipped; two GPUs for all of them
+	@python -m pytest -m gpu -rs -n 0 $(ARGS)
 
 test-faults: env ## cause cluster faults on purpose on a real SLURM here (root, Debian or Ubuntu; half an hour)
 	@python -m pytest -m slurm_faults $(ARGS)
@@ -104,8 +111,12 @@ dag: demo ## draw rules (docs/rulegraph.svg) and jobs (dag.svg in the results) o
 report: demo ## put figures and tables of a run into report.zip, Snakemake's report; OUT=file
 	@$(snakemake) --quiet all --report "$${OUT:-report.zip}" && echo "$${OUT:-report.zip}: unpack it and open report/report.html"
 
-release: demo ## write the data set of a run to release/ in its results: WebDataset, Parquet, Hugging Face, CSV
-	@$(snakemake) --rerun-incomplete $(ARGS) -- release
+release: env ## write the data set of a run to release/ in its results: WebDataset, Parquet, Hugging Face, CSV
+	@$(results); if grep -qs '^  "merged": ' "$$results/run.json"; then \
+	  PYTHONPATH=workflow/scripts python -m clipmill.tools.release "$$results" --config $(CONFIG); \
+	else \
+	  $(MAKE) demo && $(snakemake) --rerun-incomplete $(ARGS) -- release; \
+	fi
 	@$(results); echo "Release: $$results/release/ (README.md is its card)"
 
 pictures: dag ## draw the README's pictures from the finished demo

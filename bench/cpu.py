@@ -21,6 +21,8 @@ from pathlib import Path
 import imageio_ffmpeg
 import reel
 from clipmill.engine import rejects, tables
+from clipmill.plan.config import check
+from clipmill.plan.flow import BY_CLIP
 from clipmill.videos import sources
 from clipmill.videos.detectors import DETECTORS
 from list_videos import listing
@@ -29,19 +31,9 @@ from scan_videos import ScanVideos
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = ROOT / "workflow" / "scripts"
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
-SETTINGS = {
-    "frames": {"fps": 2, "short_side": 512, "quality": 90},
-    "detectors": {
-        "adaptive": {"threshold": 3.0, "min_content": 15.0, "window": 2, "min_scene_frames": 15},
-        "content": {"threshold": 27.0, "min_scene_frames": 15},
-        "transnetv2": {"threshold": 0.5, "min_scene_frames": 15},
-    },
-    "quality": {"sound": True},
-    "crop_borders": False,
-    "deinterlace": False,
-    "fmin": 1,
-    "clips": {"min_seconds": 0.5, "max_seconds": None},
-}
+CONFIG = check({"quality": {"sound": True}}, ROOT / "workflow/schemas/config.schema.yaml")
+SETTINGS = {name: CONFIG[name] for name in ("frames", "detectors", "quality", "fmin", "clips")}
+SETTINGS |= {name: CONFIG["cut"][name] for name in BY_CLIP}
 CUT = {"fps": None, "shorter_size": None, "audio": False, "preset": "veryfast", "crf": 23}
 
 

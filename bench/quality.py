@@ -12,11 +12,15 @@ from collections import Counter
 from pathlib import Path
 
 from clipmill.plan.config import check
-from clipmill.videos import loudness, quality
+from clipmill.videos import coherence, loudness, quality
 from clipmill.videos.scan import Scan
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = [(quality.Meters, "feed"), (quality.Meters, "look"), (quality.Meters, "series"), (loudness, "levels")]
+PARTS = [
+    *((quality.Meters, name) for name in ("feed", "look", "series")),
+    *((coherence, name) for name in ("joints", "transitions")),
+    (loudness, "levels"),
+]
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """Families of vision-language models: each is told the truth, or is refused in plain words; none is silently wrong."""
 
+import importlib.util
 import json
 import re
 import subprocess
@@ -105,6 +106,24 @@ def test_a_model_that_cannot_be_asked_is_refused_with_key_reason_and_families_th
     with pytest.raises(OSError, match="cannot caption") as error:
         captioner(tmp_path)
     assert all(part in str(error.value) for part in ("caption.model", str(tmp_path), words, "Qwen3-VL", "InternVL"))
+
+
+@pytest.mark.parametrize(
+    ("quantised", "package"),
+    [
+        ({"quant_method": "bitsandbytes", "load_in_4bit": True}, "bitsandbytes"),
+        ({"quant_method": "compressed-tensors"}, "compressed-tensors"),
+    ],
+)
+def test_quantised_weights_whose_package_is_missing_are_refused_with_the_way_to_use_them(tmp_path, quantised, package):
+    if importlib.util.find_spec(package.replace("-", "_")):
+        pytest.skip(f"{package} is installed here")
+    folder = tiny_transformers.llava_next(tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"quantization_config": quantised}))
+    with pytest.raises(OSError, match="cannot caption") as error:
+        captioner(folder)
+    assert all(part in str(error.value) for part in ("caption.model", package, "caption.engine: vllm"))
 
 
 def fetch(tmp_path, folder):

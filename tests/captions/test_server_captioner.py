@@ -1,14 +1,11 @@
 """Captions come from a real server too; a bad answer costs the item only where the item is at fault."""
 
-import contextlib
+import base64
 import csv
 import json
-import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 import traceback
 import urllib.parse
 import urllib.request
@@ -17,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import real_server
 import tiny_transformers
 from captioning import (
     CHECKS,
@@ -234,49 +232,11 @@ def test_a_job_that_is_told_to_stop_does_not_wait_for_a_slow_server(command, scr
 
 
 @pytest.fixture(scope="session")
-def serving(tmp_path_factory, request):
+def serving(tmp_path_factory):
     """A running `transformers serve` with the tiny LlavaNext: (address, name of the model)."""
     folder = tiny_transformers.llava_next(tmp_path_factory.mktemp("served") / "llava_next")
-    home = tmp_path_factory.mktemp("hub")
-    (home / "hub").mkdir()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    tool = Path(sys.executable).with_name("transformers")
-    command = [
-        tool,
-        "serve",
-        folder,
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--device",
-        "cpu",
-        "--dtype",
-        "float32",
-    ]
-    log = open(home / "log", "w+")  # noqa: SIM115
-    env = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(home), "CUDA_VISIBLE_DEVICES": ""}
-    process = subprocess.Popen(command, env=env, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        address = f"http://127.0.0.1:{port}"
-        until = time.monotonic() + 300
-        while not _healthy(address):
-            assert process.poll() is None, f"the server ended: {Path(log.name).read_text()[-2000:]}"
-            assert time.monotonic() < until, "the server did not come up in 300 s"
-            time.sleep(0.5)
-        yield f"{address}/v1", str(folder)
-    finally:
-        process.terminate()
-        process.wait()
-        log.close()
-
-
-def _healthy(address):
-    with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/health", timeout=5) as answer:
-        return answer.status == 200
-    return False
+    with real_server.transformers(folder, tmp_path_factory.mktemp("hub")) as address:
+        yield address, str(folder)
 
 
 def test_a_real_server_captions_clips(serving, store):
@@ -363,6 +323,45 @@ def test_the_stored_bytes_are_sent_as_they_are_unless_a_frame_is_too_large(store
     assert sent[0] == [shot.jpeg for shot in kept]
     image = cv2.imdecode(np.frombuffer(sent[1][0], np.uint8), cv2.IMREAD_COLOR)
     assert image.shape[0] * image.shape[1] <= 5000 < kept[0].image.shape[0] * kept[0].image.shape[1]
+
+
+def test_frames_go_as_one_video_of_the_stored_bytes_with_their_true_times(store, scripted):
+    rows, places = store
+    kept = frames.shots(frames.Store(places[2], places[1]), rows[1], [0.2, 1.0, 1.8])
+    assert [shot.seconds for shot in kept] == [0.0, 1.0, 1.5]
+    server = {**SERVER, "url": scripted.url, "video": True}
+    outcomes(([rows[1]], places), server=server)
+    outcomes(([rows[0]], places), server=server)
+    as_video, still = scripted.requests
+    (video, question) = as_video["messages"][0]["content"]
+    kind, _, jpegs = video["video_url"]["url"].partition(",")
+    assert (video["type"], kind, question["type"]) == ("video_url", "data:video/jpeg;base64", "text")
+    assert [base64.b64decode(jpeg) for jpeg in jpegs.split(",")] == [shot.jpeg for shot in kept]
+    told = as_video["media_io_kwargs"]["video"]
+    assert [index / told["fps"] for index in told["frames_indices"]] == [shot.seconds for shot in kept]
+    assert told["duration"] == 2.0
+    assert told["total_num_frames"] >= 3
+    assert told["num_frames"] == -1, "none is left out"
+    assert len(pictures_of(still)) == 1, "a still image is no video"
+    assert "media_io_kwargs" not in still
+
+
+def test_a_server_that_takes_no_video_is_named_and_one_that_refuses_one_clip_is_not_at_fault(scripted):
+    refusal = json.dumps({"error": {"message": "Per-request media_io_kwargs are disabled by default"}})
+    server = {**SERVER, "url": scripted.url, "video": True}
+    still, clip = requests(2)
+    asker = ServerCaptioner({**SETTINGS, "server": server})
+    assert asker.caption([asker.prepare(still)])[0].text == SENTENCE
+    scripted.answers = [(400, refusal)] * 2
+    with pytest.raises(
+        OSError, match=r"media_io_kwargs are disabled.*caption\.server\.video.*--trust-request-mm-kwargs"
+    ):
+        asker.caption([asker.prepare(clip)])
+    scripted.answers = [(400, json.dumps({"error": {"message": "too many tokens"}}))]
+    assert asker.caption([asker.prepare(clip)])[0].finish == "refused"
+    asked_of = scripted.requests[-1]["messages"][0]["content"]
+    assert [part["type"] for part in asked_of] == ["video_url", "text"], "it was asked about a grey video"
+    assert asker.caption([asker.prepare(clip)])[0].text == SENTENCE
 
 
 def test_a_server_that_wants_another_name_for_the_limit_gets_it(scripted):

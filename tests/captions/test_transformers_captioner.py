@@ -14,6 +14,7 @@ import torch
 from caption_clips import CaptionClips
 from captioning import SENTENCE, SERVER, SETTINGS, complete, outcomes, pictures_of, requests, said
 from clipmill.captions import pictures
+from clipmill.captions.asking import origin
 from clipmill.captions.generation import rows_for
 from clipmill.captions.sampling import GREEDY
 from clipmill.captions.transformers_captioner import TransformersCaptioner
@@ -164,6 +165,9 @@ def test_memory_that_runs_out_halves_the_batch(folders, monkeypatch, capsys):
     monkeypatch.setattr(model.generator.model, "generate", little_memory)
     assert model.caption(prepared) == whole
     assert "4 items per batch" in capsys.readouterr().err
+    step = CaptionClips(complete({}), *map(Path, "abc"))
+    held = {"origin": origin(whole, model), "fault": "", "text": "a dog"}
+    assert step.counts([held, held | {"origin": "{}"}])["halved"] == 1, "the job's account says how many"
 
 
 WORKER = """

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 from captioning import CHECKS, SENTENCE, SERVER, complete, requests
-from clipmill.captions.vllm_captioner import VllmCaptioner, gpus_of_copies
+from clipmill.captions.vllm_captioner import VllmCaptioner, arguments, gpus_of_copies
 from clipmill.engine import accounts
 
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
@@ -97,6 +97,7 @@ def test_a_job_starts_its_server_takes_its_captions_and_ends_it(job, store, serv
     arguments = " ".join(began["arguments"])
     assert "--dtype float32" in arguments
     assert "--max-model-len 2048" in arguments
+    assert "--trust-request-mm-kwargs" not in arguments
     key = began["environment"]["VLLM_API_KEY"]
     assert key not in said + arguments, "other users of the node see command lines"
 
@@ -109,8 +110,10 @@ def test_each_share_of_the_gpus_has_a_copy_and_all_are_asked(tmp_path, monkeypat
         "limit-mm-per-prompt": {"image": 3},
         "enforce_eager": True,
         "enable-log-requests": False,
+        "quantization": "fp8",
     }
     given = settings(tmp_path, tp_size=2, concurrency=2, options=options)
+    given["server"] = {**given["server"], "video": True}
     captioner = VllmCaptioner(given, "cuda:0")
     logs = [tmp_path / f"logs/00000.server{number}.log" for number in range(2)]
     try:
@@ -128,6 +131,23 @@ def test_each_share_of_the_gpus_has_a_copy_and_all_are_asked(tmp_path, monkeypat
     for text in ("--tensor-parallel-size 2", "--dtype bfloat16", "--max-num-seqs 8", '{"image": 3}', "--enforce-eager"):
         assert text in arguments
     assert "--no-enable-log-requests" in arguments
+    assert "--quantization fp8" in arguments
+    assert "--trust-request-mm-kwargs" in arguments, "otherwise vLLM refuses the times of a video's frames"
+
+
+@pytest.mark.parametrize(
+    ("server", "trusts"),
+    [
+        ({}, False),
+        ({"extra_body": {"top_k": 1}}, False),
+        ({"video": True}, True),
+        ({"extra_body": {"mm_processor_kwargs": {"max_pixels": 602112}}}, True),
+    ],
+)
+def test_a_server_of_our_own_takes_what_requests_say_about_pictures(tmp_path, server, trusts):
+    given = settings(tmp_path)
+    given["server"] = {**given["server"], **server}
+    assert ("--trust-request-mm-kwargs" in arguments(given, tmp_path, "cpu", 1)) is trusts
 
 
 @pytest.mark.parametrize(

@@ -45,14 +45,3 @@ def test_a_batch_that_does_not_fit_is_halved_until_it_does_and_stays_so(capsys):
 def test_the_error_is_raised_where_there_is_no_smaller_batch():
     with pytest.raises(torch.OutOfMemoryError):
         Batches(limited(0), 64, "cpu")(items(2))
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_a_gpu_gives_what_a_cpu_gives():
-    weights = torch.randn(6, 5, generator=torch.Generator().manual_seed(0))
-
-    def network(device):
-        return lambda batch: batch.flatten(1) @ weights.to(device)
-
-    on_gpu, on_cpu = (Batches(network(device), 16, device)(items(21)) for device in ("cuda:0", "cpu"))
-    torch.testing.assert_close(on_gpu, on_cpu, rtol=1e-4, atol=1e-4)

@@ -15,7 +15,7 @@ MAY_USE = {
     "plan": {"engine", "videos.sources", "videos.lists", "videos.containers", "captions.prompts", "report.marks"},
     "release": {"engine"},
     "report": {"engine", "videos", "clips.thresholds"},
-    "tools": {"engine", "videos", "clips", "captions", "plan", "release"},
+    "tools": {"engine", "videos", "clips", "captions", "plan", "release", "report"},
 }
 """What each package may import besides itself."""
 FILES = sorted(path for path in LIBRARY.rglob("*.py") if path.name != "__init__.py")

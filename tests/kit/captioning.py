@@ -26,6 +26,7 @@ SERVER = {
     "timeout": 60,
     "retries": 2,
     "wait": 0,
+    "video": False,
     "extra_body": {},
     "api_key_env": "CLIPMILL_TEST_KEY",
 }

@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 from clipmill.engine import files, tables, vouch
-from clipmill.plan import config
+from clipmill.plan import config, targets
 from clipmill.plan.damage import FIGURES
 from clipmill.release import figures
 from clipmill.release.delivery import Delivery
@@ -85,7 +85,7 @@ def write(results: Path, rows: list[dict], per_shard: int = 5, size: int = 2000,
 def options(results: Path, **release) -> dict:
     """The options of a release as the workflow gives them to every writer."""
     checked = config.check({"release": release}, SCHEMA)
-    return checked["release"] | {"numbers": list(checked["select"])}
+    return checked["release"] | {"numbers": list(targets.limits(checked["select"]))}
 
 
 def draw(results: Path) -> None:

@@ -7,7 +7,7 @@ Run as a program, it renews the table of docs/reruns.md:
 
 import copy
 
-from clipmill.plan import config, options, products
+from clipmill.plan import config, options, products, targets
 from clipmill.plan.flow import PHASES, script_of
 from clipmill.plan.pipeline import Pipeline
 from mill import ROOT
@@ -27,9 +27,18 @@ def pipeline(**change) -> Pipeline:
 
 CAPTIONERS = config.check({"captioners": {"other": {"model": "attributes"}}}, SCHEMA)["captioners"]
 TEXTS = {"prompt": "video-style", "url": "http://host/v1", "head_sha256": "0" * 64, "api_key_env": "OTHER_KEY"}
-FILES = {"marks": "marks.csv", "chosen": "ids.csv"}
-LISTS = {"formats": ["csv"], "columns": ["path", "id", "text"]}
-SPECIAL = {"captioners": CAPTIONERS, "rename": {"id": "key"}, **TEXTS, **FILES, **LISTS}
+FILES = {"marks": "marks.csv", "chosen": "ids.csv", "order": "flow"}
+LISTS = {"formats": ["csv"], "balance": ["source"], "append": ["aes"], "columns": ["path", "id", "text"]}
+CLASSIFIER = {"name": "marked", "model": "org/model", "label": "watermark"}
+LISTS |= {"classifiers": config.check({"score": {"classifiers": [CLASSIFIER]}}, SCHEMA)["score"]["classifiers"]}
+SPECIAL = {
+    "captioners": CAPTIONERS,
+    "rename": {"id": "key"},
+    "labels": {"indoor": "a photo of a room"},
+    **TEXTS,
+    **FILES,
+    **LISTS,
+}
 """Values of keys that have a form of their own."""
 
 
@@ -79,8 +88,12 @@ def running(mill: Pipeline) -> dict[str, object]:
     }
     plans = {f"plan_{phase}": mill.plan(phase) for phase in PHASES}
     releases = {f"release_{name}": products.release(mill, name) for name in (*products.FORMATS, "card")}
+    quotas = {"fill_quotas": options.quotas(mill)} if targets.active(mill.config) else {}
+    gathering = {"gather_captions": options.gathering(mill)}
     return (
         rules
+        | gathering
+        | quotas
         | plans
         | releases
         | {f"fetch_model {block}": (named, mill.config["models"]) for block, named in mill.models().items()}

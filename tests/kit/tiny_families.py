@@ -31,20 +31,24 @@ def family(image: str, video: str = "", more: tuple[str, ...] = ()) -> Callable:
     """Register a function (tokenizer, ids of tokens by name) -> (model class, config, processor class, its parts)."""
 
     def register(make: Callable) -> Callable:
-        template = chat(image, video)
-        marks = tuple(dict.fromkeys(part for part in (*_marks(image), *_marks(video), *more)))
-
         def build(folder: Path, seed: int = 0) -> Path:
-            torch.manual_seed(seed)
-            tokenizer = tiny._tokenizer(template, marks)
-            ids = {mark: tokenizer.convert_tokens_to_ids(mark) for mark in marks}
-            model, processor = make(tokenizer, ids, template)
-            return tiny._save(folder, model, processor)
+            return built(folder, make, image, video, more, seed)
 
         FAMILIES[make.__name__] = build
         return build
 
     return register
+
+
+def built(folder: Path, make: Callable, image: str, video: str, more: tuple[str, ...] = (), seed: int = 0) -> Path:
+    """The folder of a model that `make` makes for a tokenizer with these marks of pictures and videos."""
+    template = chat(image, video)
+    marks = tuple(dict.fromkeys(part for part in (*_marks(image), *_marks(video), *more)))
+    torch.manual_seed(seed)
+    tokenizer = tiny._tokenizer(template, marks)
+    ids = {mark: tokenizer.convert_tokens_to_ids(mark) for mark in marks}
+    model, processor = make(tokenizer, ids, template)
+    return tiny._save(folder, model, processor)
 
 
 def named(tokenizer, **marks: str):
@@ -124,7 +128,18 @@ def _qwen3_processor(tokenizer, template):
 
 @family(*QWEN)
 def qwen3_vl(tokenizer, ids, template):
-    text = tiny._language(tokenizer, head_dim=16, rope_parameters=ROPE)
+    return _qwen3_vl(tokenizer, ids, template, head_dim=16, rope_parameters=ROPE)
+
+
+def qwen3_vl_for_vllm(folder: Path) -> Path:
+    """A Qwen3-VL whose heads have 32 numbers: vLLM's kernels for CPUs take none that are smaller."""
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 32}
+    rope = ROPE | {"mrope_section": [4, 6, 6]}
+    return built(folder, lambda *given: _qwen3_vl(*given, rope_parameters=rope, **heads), *QWEN)
+
+
+def _qwen3_vl(tokenizer, ids, template, **more):
+    text = tiny._language(tokenizer, **more)
     vision = qwen_vision(num_position_embeddings=64, deepstack_visual_indexes=[0, 1], patch_size=16)
     config = tf.Qwen3VLConfig(text_config=text, vision_config=vision, **qwen_ids(ids))
     return tf.Qwen3VLForConditionalGeneration(config), _qwen3_processor(tokenizer, template)

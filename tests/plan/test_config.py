@@ -8,15 +8,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numbered_video
 import pytest
 import yaml
 from clipmill.captions import prompts
-from clipmill.plan import config
+from clipmill.plan import config, targets
+from clipmill.plan.flow import limits_of
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 FILES = ["config.yaml", "demo.yaml"]
 RECIPES = sorted(path.name for path in (ROOT / "config" / "recipes").glob("*.yaml"))
+CAPTIONS = [name for name in RECIPES if name.startswith("captions-")]
+FILTERS = [name for name in RECIPES if name.startswith("filters-")]
 
 
 def read(name):
@@ -75,16 +79,67 @@ def test_the_shipped_files_are_right(name):
     config.check(read(name), SCHEMA)
 
 
-@pytest.mark.parametrize("name", RECIPES)
-def test_a_recipe_is_right_alone_and_over_production(name):
+def over_production(name):
+    """Production with a recipe laid over it as Snakemake does, checked."""
     from snakemake.utils import update_config
 
-    recipe, production = read(f"recipes/{name}"), read("config.yaml")
-    config.check(recipe, SCHEMA)
-    update_config(production, recipe)
-    caption = config.check(production, SCHEMA)["caption"]
+    production = read("config.yaml")
+    update_config(production, read(f"recipes/{name}"))
+    return config.check(production, SCHEMA)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_is_right_alone_and_over_production(name):
+    config.check(read(f"recipes/{name}"), SCHEMA)
+    over_production(name)
+    assert f"config/recipes/{name} ..." in (ROOT / "config/recipes" / name).read_text(), "it says how it is used"
+
+
+def test_every_recipe_is_of_a_known_kind():
+    assert sorted(CAPTIONS + FILTERS) == RECIPES
+    assert len(FILTERS) == 5
+
+
+@pytest.mark.parametrize("name", CAPTIONS)
+def test_a_recipe_of_captions_loses_no_frame(name):
+    caption = over_production(name)["caption"]
     assert caption["fps"] == 2
     assert caption["window_seconds"] * caption["fps"] <= caption["max_frames"], "a window loses no frame"
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_recipe_of_filters_leaves_no_threshold_of_production_and_gives_a_source_for_each(name):
+    recipe, production = read(f"recipes/{name}"), read("config.yaml")
+    assert set(production["select"]) <= set(recipe["select"]), "what it does not ask for must be switched off"
+    assert set(production["clips"]) == set(recipe["clips"])
+    lines = (ROOT / "config/recipes" / name).read_text().splitlines()
+    numbers = [line for line in lines if re.match(r"\s+\w+: .*(\d|null)", line)]
+    assert len(numbers) >= 8
+    assert all(re.search(r"# .*(Open-Sora|VideoX|Wan|Panda|PySceneDetect|ours)", line) for line in numbers)
+
+
+def test_recipes_of_filters_ask_for_what_was_published():
+    names = ("open-sora-1.1", "open-sora-1.3", "videox-fun", "panda-like")
+    some = [over_production(f"filters-{name}.yaml") for name in names]
+    limits = [targets.limits(one["select"]) for one in some]
+    assert [{name: asked for name, given in one.items() if (asked := limits_of(given))} for one in limits] == [
+        {"aes": {"min": 5}},
+        {"aes": {"min": 4}, "flow": {"min": 0.3}},
+        {"aes": {"min": 4}, "flow": {"min": 0.9, "max": 9}, "ocr_area": {"max": 0.02}}
+        | {"height": {"min": 512}, "width": {"min": 512}},
+        {"frozen": {"max": 0.5}},
+    ]
+    assert [one["detector"] for one in some] == ["adaptive"] * 2 + ["content"] * 2
+
+
+def test_a_dry_run_takes_a_recipe_over_production(tmp_path):
+    (tmp_path / "videos").mkdir()
+    numbered_video.write(tmp_path / "videos/a.mp4", 30, 25)
+    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", "--snakefile", ROOT / "workflow" / "Snakefile"]
+    files = ["--configfile", ROOT / "config/config.yaml", ROOT / "config/recipes/filters-wan-like.yaml"]
+    done = subprocess.run([*command, *files], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "scan_videos" in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("given", [{}, *map(read, FILES)], ids=["nothing", *FILES])
@@ -187,7 +242,17 @@ def test_all_mistakes_are_named_at_once_one_per_line():
         ({"cut": {"mode": "none", "crop_borders": True}}, "cut.crop_borders"),
         ({"cut": {"mode": "none", "deinterlace": True}}, "cut.deinterlace"),
         ({"select": {"loudness": {"min": -40}}}, "select.loudness"),
+        ({"select": {"ocr_overlay": {"max": 0}}}, "select.ocr_overlay"),
+        ({"select": {"flow_object": {"min": 1}}}, "select.flow_object"),
+        ({"select": {"target": {"clips": 10, "hours": 2}}}, "select.target"),
+        ({"select": {"target": {"clips": 10, "balance": ["sauce"]}}}, "select.target.balance"),
+        ({"select": {"target": {"clips": 10, "order": "match"}}}, "select.target.order"),
+        ({"select": {"target": {"clips": 10, "order": "cmotion"}}}, "select.target.order"),
+        ({"select": {"target": {"share": 1}}, "score": {"aesthetic": {"enabled": False}}}, "select.target.order"),
         ({"select": {"match": {"min": 1}}, "match": {"enabled": False}}, "select.match"),
+        ({"caption": {"append": ["cmotion"]}, "camera": {"enabled": False}}, "caption.append"),
+        ({"caption": {"append": ["aes"]}, "score": {"aesthetic": {"enabled": False}}}, "caption.append"),
+        ({"captioners": {"b": {"append": ["flow"]}}, "score": {"flow": {"enabled": False}}}, "captioners.b.append"),
         ({"captioners": {"a b": {}}}, "captioners.a b"),
         ({"captioners": {"b": {"server": {"url": "http://localhost:8000/v1"}}}}, "captioners.b.server.model"),
         ({"captioners": {"b": {"server": {"api_key_env": "secret"}}}}, "captioners.b.server.api_key_env"),

@@ -4,8 +4,11 @@ import subprocess
 import sys
 
 import pytest
-from clipmill.plan import command_line, places
+from clipmill.plan import command_line, config, places
+from clipmill.tools import forecast
 from mill import ROOT
+
+SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 
 
 def snakemake(folder, *args: str) -> subprocess.CompletedProcess:
@@ -78,3 +81,27 @@ def test_a_right_value_is_no_mistake(given):
 def test_the_check_of_folders_leaves_nothing_behind(folder):
     places.require({"videos": str(folder / "videos"), "results": str(folder / "out" / "deep")})
     assert sorted(path.name for path in folder.iterdir()) == ["file", "videos"]
+
+
+def test_a_target_may_balance_columns_of_the_list_and_no_others(folder):
+    (folder / "list.csv").write_text("path,licence\na.mp4,cc0\n")
+    given = {"videos": str(folder / "list.csv"), "results": str(folder / "out")}
+
+    def asked(**target):
+        return config.check(given | {"select": {"target": {"clips": 5, **target}}}, SCHEMA)
+
+    places.require_columns(asked(balance=["licence", "source", "cmotion", "height"], order="flow"))
+    places.require_columns(asked(order="list_licence"))
+    with pytest.raises(
+        SystemExit, match=r"select\.target: license: .*list\.csv has no such column; it has path, licence"
+    ):
+        places.require_columns(asked(balance=["license"]))
+
+
+def test_a_dry_run_foretells_what_a_target_takes():
+    rows = [{"id": str(n), "relpath": f"{n % 2}.mp4", "start": "0", "end": "1", "aes": str(n)} for n in range(9)]
+    for target, stay in (({"clips": 4, "balance": ["source"]}, {"8", "7", "6", "5"}), ({}, set("012345678"))):
+        checked = config.check({"select": {"target": target}}, SCHEMA)
+        assert {row["id"] for row in forecast.in_target(rows, checked)} == stay
+    by_camera = config.check({"select": {"target": {"clips": 4, "balance": ["cmotion"]}}}, SCHEMA)
+    assert forecast.in_target(rows, by_camera) == rows, "the camera is not known before the run"

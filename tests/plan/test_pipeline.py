@@ -10,12 +10,13 @@ from rerun_rows import KEYS, MANUAL, after, manual, pipeline
 CONCERNS = {
     "videos": set(), "results": None, "models": set(), "scratch": set(), "shards": set(), "max_error_share": set(),
     "item_minutes": set(), "sample": set(), "videos_root": set(), "chosen": set(), "captioners": set(),
-    "caption.given": set(), "cut.mode": set(), "cut.crop_borders": set(), "cut.deinterlace": set(),
-    "duplicates": set(), "quality": {"videos.scan_videos"},
+    "caption.given": set(), "caption.append": set(), "cut.mode": set(), "cut.crop_borders": set(),
+    "cut.deinterlace": set(), "duplicates": set(), "quality": {"videos.scan_videos"},
     "fmin": set(), "clips": set(), "detector": {"videos.scan_videos"}, "detectors.adaptive": {"videos.scan_videos"},
     "detectors": set(), "frames.source": {"scorers", "captions.caption_clips", "captions.score_match"},
     "frames": {"videos.scan_videos", "scorers", "captions.caption_clips", "captions.score_match"},
     "score.aesthetic": {"clips.score_aesthetic"}, "score.flow": {"clips.score_flow"}, "score.ocr": {"clips.score_ocr"},
+    "score.classifiers": set(), "score.labels": set(),
     "select": set(), "marks": set(), "report": set(),
     "caption": {"captions.caption_clips"}, "clean": {"captions.clean_captions"},
     "refine": {"captions.clean_captions"}, "match": {"captions.score_match"}, "camera": {"captions.label_camera"},
@@ -75,6 +76,18 @@ def test_a_threshold_moves_the_tables_after_it_and_forgets_nothing():
     moved = {name for name in loose.rules if loose.table(name) != strict.table(name)}
     assert moved == {"clips.select_clips", "captions.select_pairs", "captions.label_camera", "captions.cut_clips"}
     assert all(loose.memo(name) == strict.memo(name) for phase in PHASES for name in loose.steps(phase))
+
+
+def test_a_target_moves_no_table_of_a_step_and_labels_before_it_only_for_cmotion():
+    without, by_source, by_camera = (
+        pipeline(select={"target": target})
+        for target in ({}, {"clips": 9, "balance": ["source"]}, {"clips": 9, "balance": ["cmotion"]})
+    )
+    assert all(without.table(name) == by_source.table(name) == by_camera.table(name) for name in without.rules)
+    assert by_source.steps("clips") == without.steps("clips")
+    assert set(by_camera.steps("clips")) - set(without.steps("clips")) == {"clips.label_camera"}
+    assert by_camera.memo("clips.label_camera") == by_camera.memo("captions.label_camera")
+    assert by_camera.before("clips.label_camera") == [by_camera.table("clips.select_clips")]
 
 
 def test_cutting_first_shares_the_memo_of_cutting_last():

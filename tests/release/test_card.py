@@ -70,6 +70,14 @@ def test_the_card_says_what_is_known_and_leaves_blank_what_is_not(release):
         assert f"| {name} | `" in text
 
 
+def test_the_card_says_what_target_the_selection_had(tmp_path):
+    select = {"target": {"hours": 2, "balance": ["source", "cmotion"]}}
+    made = finished_run.write(tmp_path / "results", [finished_run.pair(0, "a")], select=select)
+    text = (released(made, ReferenceCsv) / "README.md").read_text()
+    assert "a target was selected: hours 2, filled evenly by source and cmotion, the highest aes first" in text
+    assert "target" not in [row.split("|")[1].strip() for row in text.splitlines() if row.startswith("|")]
+
+
 def test_a_licence_is_never_guessed(tmp_path):
     made = finished_run.write(tmp_path / "results", [finished_run.pair(0, "a")])
     text = (released(made, ReferenceCsv) / "README.md").read_text()

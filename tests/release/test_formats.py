@@ -240,6 +240,51 @@ def test_a_scorer_that_was_added_makes_numbers(tmp_path):
     assert pq.read_table(made / "release/parquet/train-00000.parquet")["sharpness"].to_pylist() == [0.5]
 
 
+def left_in_sources(tmp_path: Path, num_frames: str) -> Path:
+    """A run of two clips that were not cut; the second is so many frames of a source that has 48."""
+    rows = [finished_run.pair(number, "a") for number in (0, 3)]
+    made = finished_run.write(tmp_path / "results", rows)
+    videos = []
+    for row, frames in zip(rows, (row_frames := rows[0]["num_frames"], num_frames), strict=True):
+        source = tmp_path / f"{row['video_id']}.MP4"
+        source.write_bytes(f"source {row['id']}".encode())
+        row |= {"path": str(source), "num_frames": frames}
+        digest, size, _ = vouch.state(source).split()
+        videos.append({"id": row["video_id"], "bytes": size, "digest": digest, "num_frames": "48"})
+    videos[0]["num_frames"] = row_frames
+    tables.write(made / "tables/videos.csv", videos[0], videos)
+    tables.write(made / "meta.csv", tables.columns(made / "meta.csv"), rows)
+    return made
+
+
+@pytest.mark.parametrize("link", ["copy", "hardlink", "symlink"])
+def test_whole_sources_are_released_under_the_names_of_their_clips(tmp_path, link):
+    made = left_in_sources(tmp_path, "48")
+    release = released(made, link=link)
+    for row in tables.read(made / "meta.csv"):
+        (file,) = release.rglob(f"huggingface/**/{row['id']}.mp4")
+        assert file.read_bytes() == Path(row["path"]).read_bytes()
+    source = Path(row["path"])
+    source.write_bytes(source.read_bytes()[::-1])
+    for kind in (WebDataset, HuggingFace):
+        with pytest.raises(DamagedClip, match=r"MP4 is damaged \(its content has changed\): put it back as it was"):
+            released(made, kind)
+
+
+def test_what_has_no_file_of_its_own_is_named(tmp_path):
+    made = left_in_sources(tmp_path, "47")
+    for kind in (WebDataset, HuggingFace):
+        with pytest.raises(tables.TableError, match=r"is a part of .*set cut.mode to encode, or release.formats to"):
+            released(made, kind)
+    released(made, ReferenceCsv, Parquet)
+    names = [name for name in tables.columns(made / "meta.csv") if name != "path"]
+    tables.write(made / "meta.csv", names, list(tables.read(made / "meta.csv")))
+    released(made, Parquet)
+    for kind in (WebDataset, HuggingFace, ReferenceCsv):
+        with pytest.raises(tables.TableError, match=r"no column path .cut.enabled: false., so"):
+            released(made, kind)
+
+
 @pytest.mark.parametrize("link", ["hardlink", "symlink"])
 def test_links_are_the_clips_themselves_wherever_the_folder_is(tmp_path, link):
     made = finished_run.write(tmp_path / "results", [finished_run.pair(number, "a") for number in range(4)])

@@ -9,7 +9,7 @@ import pytest
 import scored_run
 import yaml
 from browser import browser
-from clipmill.clips import thresholds
+from clipmill.clips import quotas, thresholds
 from clipmill.engine import rejects, tables
 from clipmill.report import clips, page
 from clipmill.videos import quality
@@ -31,7 +31,8 @@ def opened(chromium):
     """Opens a page and gives it; fails where it logs an error or asks for anything but itself."""
     seen, contexts = [], []
 
-    def open_page(path: Path, address: str = "", like: object = None, **options):
+    def open_page(path: Path, address: str = "", like: object = None, sources: bool = False, **options):
+        """`sources`: footage on this disk may be asked for as well."""
         if like is None:
             like = chromium.new_context(**{"viewport": {"width": 1300, "height": 900}, **options})
             contexts.append(like)
@@ -40,7 +41,8 @@ def opened(chromium):
         tab.on("pageerror", lambda error: seen.append(str(error)))
         tab.on("dialog", lambda dialog: (seen.append(dialog.message), dialog.dismiss()))
         itself = path.resolve().as_uri()
-        tab.on("request", lambda asked: None if asked.url.startswith(("blob:", itself)) else seen.append(asked.url))
+        own = ("blob:", "file:" if sources else itself)
+        tab.on("request", lambda asked: None if asked.url.startswith(own) else seen.append(asked.url))
         tab.goto(itself + address)
         tab.wait_for_selector("#yield strong")
         return tab
@@ -99,7 +101,11 @@ def lengths(rows: pd.DataFrame) -> pd.Series:
 def scored_rows(results: Path) -> pd.DataFrame:
     """The clips that no scorer rejected."""
     rows, rejected = pd.read_csv(results / "tables/scores.csv"), pd.read_csv(results / "work/rejects/clips.csv")
-    return rows[~rows["id"].isin(rejected.loc[rejected["stage"] != "select_clips", "id"])]
+    return rows[
+        ~rows["id"].isin(
+            rejected.loc[(rejected["stage"] != "select_clips") | (rejected["reason"] == "duplicate"), "id"]
+        )
+    ]
 
 
 def yielded(results: Path, select: dict) -> tuple[int, int]:
@@ -237,7 +243,7 @@ def test_limits_on_every_technical_column_count_as_pandas_does_and_a_duplicate_s
     results, select = Path(mill.results), scored_run.SELECT | select
     table = results / "work/rejects/clips.csv"
     kept = next(tables.read(results / "tables/selected.csv"))
-    twin = rejects.rejected(kept, "find_duplicates", "duplicate", "another one shows the same and stays")
+    twin = rejects.rejected(kept, "select_clips", "duplicate", "another one shows the same and stays")
     tables.write(table, rejects.TABLE, sorted([*tables.read(table), twin], key=lambda row: row["id"]))
     tab = opened(built(mill))
     truth = yielded(results, select)
@@ -248,6 +254,33 @@ def test_limits_on_every_technical_column_count_as_pandas_does_and_a_duplicate_s
         for (const column of counts.columns) counts.refresh(column);
         return counts.count(counts.columns).clips }""")
     assert loose == yielded(results, {})[0] == 2000 - len(scored_rejects(found)) - 1
+
+
+def test_a_target_shows_groups_quotas_and_other_targets_and_its_configuration_keeps_it(opened, tmp_path):
+    target = {"clips": 300, "balance": ["source"]}
+    mill = scored_run.pipeline(tmp_path / "results", select=scored_run.SELECT | {"target": target})
+    scored_run.write(mill, scored_run.rows(2000))
+    results = Path(mill.results)
+    selected = list(tables.read(results / "tables/selected.csv"))
+    found = quotas.entering(pd.DataFrame(selected), mill.config["select"]["target"])
+    groups, left = quotas.groups(found), set(found["id"][~found["stays"]])
+    tables.write(results / "tables/groups.csv", ["group", "clips", "stay"], groups.to_dict("records"))
+    others = quotas.ladder(found)
+    tables.write(results / "tables/targets.csv", list(others[0]), others)
+    below = [rejects.rejected(row, "select_clips", "below quota") for row in selected if row["id"] in left]
+    table = results / "work/rejects/clips.csv"
+    tables.write(table, rejects.TABLE, sorted([*tables.read(table), *below], key=lambda row: row["id"]))
+    tables.write(results / "tables/selected.csv", list(selected[0]), [row for row in selected if row["id"] not in left])
+    tab = opened(built(mill))
+    assert shown(tab)[0] == 300
+    section = tab.locator("section", has=tab.locator("#h-target"))
+    first, other = section.locator("table").all()
+    rows = [[cell.inner_text() for cell in row.locator("th, td").all()] for row in first.locator("tbody tr").all()]
+    assert sorted(rows) == sorted(
+        [row["group"], str(row["clips"]), str(row["stay"])] for row in groups.to_dict("records")
+    )
+    assert other.locator("tbody tr").count() == len(quotas.LADDER)
+    assert configured(tab)["target"] == mill.config["select"]["target"]
 
 
 def scored_rejects(found: list[dict]) -> list[dict]:
@@ -352,6 +385,60 @@ def test_clips_play_and_captions_are_found(opened, finished_page):
     text = tab.evaluate("clipmill.clips.find((clip) => clip.text).text")
     field.fill(text)
     assert text in tab.locator(".captions").inner_text()
+
+
+def test_a_click_plays_the_span_of_the_source_until_the_clip_is_cut_and_then_the_clip(opened, finished_page):
+    """Seconds are those of the file that plays: a span begins at its start and comes back to it from its end."""
+    report = finished_page.results / "report"
+    (report / "early.html").write_bytes((finished_page.folder / "early.html").read_bytes())
+    ids = {row["id"] for row in tables.read(finished_page.results / "meta.csv")}
+    later = next(
+        row for row in tables.read(finished_page.results / "tables/scores.csv") if float(row["start"] or 0) > 1
+    )
+    tab = opened(report / "early.html", sources=True)
+    video = played(tab, later["id"])
+    start, end = float(later["start"]), float(later["end"])
+    assert start - 0.1 <= video.evaluate("(video) => video.currentTime") < end
+    back = """(video, [start, end]) => new Promise((done) => {
+      const within = () => video.currentTime >= start - 0.1 && video.currentTime < end;
+      video.addEventListener("timeupdate", () => within() && done(true));
+      setTimeout(() => done(false), 20000);
+      video.currentTime = end + 0.2;
+    })"""
+    assert video.evaluate(back, [start, end])
+    tab = opened(report / "index.html", sources=True)
+    row = next(
+        row for row in tables.read(finished_page.results / "tables/scores.csv") if row["id"] in ids and row["fps"]
+    )
+    video = played(tab, row["id"])
+    assert f"clips/{row['id']}" in video.evaluate("(video) => decodeURIComponent(video.currentSrc)")
+    length = float(row["end"]) - float(row["start"])
+    assert video.evaluate("(video) => video.duration") == pytest.approx(length, abs=0.1)
+
+
+def played(tab, id: str):
+    """The video of a clip whose picture was clicked on, once it plays."""
+    tab.evaluate("(id) => clipmill.strips.open(clipmill.clips.find((clip) => clip.id === id))", id)
+    video = tab.locator("dialog video")
+    video.evaluate(
+        "(video) => video.readyState >= 2 || new Promise((done) => video.addEventListener('loadeddata', done))"
+    )
+    return video
+
+
+def test_a_file_that_the_browser_cannot_play_is_named_beside_its_pictures(opened, finished_page, tmp_path):
+    mill = finished_page.copy(tmp_path / "mill")
+    early = mill.results / "report/early.html"
+    early.write_bytes((mill.folder / "early.html").read_bytes())
+    row = next(row for row in tables.read(mill.results / "tables/scores.csv") if row["fps"] and row["relpath"] != NAME)
+    (mill.videos / row["relpath"]).write_bytes(b"no video" * 1000)
+    tab = opened(early, sources=True)
+    tab.evaluate("(id) => clipmill.strips.open(clipmill.clips.find((clip) => clip.id === id))", row["id"])
+    said = tab.locator("dialog p.warn")
+    said.wait_for()
+    assert "cannot show the file" in said.inner_text()
+    assert row["relpath"] in said.inner_text()
+    assert tab.locator("dialog .big").count() == 1
 
 
 def test_text_of_others_is_shown_as_text(opened, tmp_path):

@@ -20,7 +20,7 @@ RATES = st.fractions(Fraction(1, 10), 240, max_denominator=1001)
 
 @st.composite
 def videos(draw) -> dict:
-    """The arguments of `split`: scenes in order, with gaps between some; times; limits; damaged stretches."""
+    """The arguments of `split`: whole scenes in order, with gaps between some; times; limits; damaged stretches."""
     lengths = draw(st.lists(LENGTHS, min_size=1, max_size=60))
     count = len(lengths)
     edges = sorted({0, count, *draw(st.lists(st.integers(0, count), max_size=5))})
@@ -30,7 +30,7 @@ def videos(draw) -> dict:
     limits = {"min_seconds": draw(st.sampled_from([0, 0.05, 0.1])), "max_seconds": most}
     times = np.concatenate([[0], np.cumsum(lengths)])
     damaged = list(zip(marks[::2], marks[1::2], strict=False))
-    return {"scenes": scenes, "times": times, "limits": limits, "damaged": damaged}
+    return {"pieces": [(*scene, "") for scene in scenes], "times": times, "limits": limits, "damaged": damaged}
 
 
 @given(videos())

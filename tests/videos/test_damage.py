@@ -236,7 +236,7 @@ LIMITS = {"min_seconds": 0.5, "max_seconds": 10.0}
 def test_a_long_frame_stands_alone_and_makes_no_single_frames_of_the_others(gap):
     times = np.arange(4001) / 25
     times[2001:] += gap
-    spans = split([(0, 4000)], times, LIMITS)
+    spans = split([(0, 4000, "")], times, LIMITS)
     single = [span for span in spans if span.end - span.first == 1]
     assert [(span.first, span.reason) for span in single] == [(2000, "one frame longer than a clip")]
     clips = [span for span in spans if not span.reason]

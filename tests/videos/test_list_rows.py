@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from clipmill.engine import tables
-from clipmill.videos import entries, json_lists, lists, sources, texts
+from clipmill.videos import json_lists, lists, sources, texts
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -136,7 +136,7 @@ def test_names_that_are_ours_get_a_prefix_and_it_is_said(folder):
 
 
 def test_the_columns_of_clips_are_ours():
-    assert set(gather_videos.CLIPS) <= entries.OURS
+    assert set(gather_videos.CLIPS) <= lists.OURS
 
 
 def test_paths_start_from_the_root_that_is_named(folder):

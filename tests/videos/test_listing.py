@@ -101,7 +101,7 @@ def test_a_changed_byte_in_head_middle_or_tail_is_another_id(tmp_path, offset):
 def test_only_new_or_changed_files_are_opened_again(folder, monkeypatch):
     opened = []
     real = list_videos.identity
-    monkeypatch.setattr(list_videos, "identity", lambda path, size: opened.append(path.name) or real(path, size))
+    monkeypatch.setattr(list_videos, "identity", lambda path, size: opened.append(Path(path).name) or real(path, size))
     listed(folder)
     assert len(opened) == 12
     opened.clear()

@@ -7,17 +7,17 @@ from clipmill.videos import marks, spans
 from clipmill.videos.scenes import IMAGE, split
 
 TIMES = np.arange(101) / 25
-SCENES = [(0, 30), (30, 70), (70, 100)]
+PIECES = [(0, 30, ""), (30, 70, ""), (70, 100, "")]
 AS_IS = {"min_seconds": 0.2, "max_seconds": None, "spans": "as_is"}
 DETECT = AS_IS | {"spans": "detect"}
 
 
 def found(*given: str, limits=AS_IS, damaged=()) -> list[tuple]:
     """(row, first, end, reason) of each span."""
-    whole = split(SCENES, TIMES, limits, damaged)
+    whole = split(PIECES, TIMES, limits, damaged)
     return [
         (span.row, span.first, span.end, span.reason)
-        for span in marks.clips(list(given), whole, SCENES, TIMES, limits, damaged)
+        for span in marks.clips(list(given), whole, PIECES, TIMES, limits, damaged)
     ]
 
 
@@ -59,7 +59,7 @@ def test_detection_within_a_span_keeps_all_of_its_frames():
     assert found("f10-50", "", limits=DETECT) == [
         (1, 0, 30, ""), (0, 10, 30, ""), (0, 30, 50, ""), (1, 30, 70, ""), (1, 70, 100, ""),
     ]  # fmt: skip
-    gradual = [(0, 30), (40, 100)]
+    gradual = [(0, 30, ""), (40, 100, "")]
     spans_found = marks.clips(["f20-60", "f31-39"], [], gradual, TIMES, DETECT, [])
     assert [(span.row, span.first, span.end, span.reason) for span in spans_found] == [
         (0, 20, 30, ""), (0, 30, 40, "gradual transition"), (1, 31, 39, "gradual transition"), (0, 40, 60, ""),

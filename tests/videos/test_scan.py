@@ -15,9 +15,10 @@ import cv2
 import numpy as np
 import pytest
 from clipmill.engine.rejects import Reject
+from clipmill.plan.config import check
 from clipmill.videos import frames
 from numbered_video import numbers, read, write
-from one_file import Scanned, ffmpeg, rgb, span
+from one_file import SCHEMA, Scanned, ffmpeg, rgb, span
 from PIL import Image
 from scan_videos import ScanVideos, split
 
@@ -223,7 +224,7 @@ def test_any_name_is_read_and_comes_through_the_tables_unchanged(tmp_path):
     subprocess.run([sys.executable, *listing, "--rejects", "no.csv", "--memo", "memo", "--extras", "extras.csv"], **run)
     detectors = {"content": {"threshold": 27, "min_scene_frames": 15}}
     settings = {"frames": {"fps": 2, "short_side": 64, "quality": 90}, "detector": "content", "detectors": detectors}
-    settings |= {"fmin": 1, "clips": {"min_seconds": 0, "max_seconds": None}}
+    settings |= {"fmin": 1, "clips": check({"clips": {"min_seconds": 0}}, SCHEMA)["clips"]}
     settings |= {"quality": {"sound": False}, "crop_borders": False, "deinterlace": False}
     places = ["--videos", "http:videos", "--store", "frames", "--results", ".", "--settings", json.dumps(settings)]
     scan = [SCRIPTS / "scan_videos.py", "--table", "listing.csv", "--out", "work/scan/x/0.csv", "--memo", "memo"]
@@ -380,7 +381,7 @@ TIMES = {
 @pytest.mark.parametrize("name", TIMES)
 def test_a_long_scene_becomes_the_fewest_even_clips_and_no_frame_is_lost(name, most):
     times, scenes = TIMES[name], [(0, 120), (120, 127), (127, 300)]
-    clips = split(scenes, times, {"min_seconds": 0, "max_seconds": most})
+    clips = split([(*scene, "") for scene in scenes], times, {"min_seconds": 0, "max_seconds": most})
     assert [clip[1] for clip in clips] == [0, *(clip[2] for clip in clips[:-1])]
     assert clips[-1][2] == 300
     longest_frame = np.diff(times).max()
@@ -397,7 +398,9 @@ def test_a_long_scene_becomes_the_fewest_even_clips_and_no_frame_is_lost(name, m
 
 
 def test_frames_between_scenes_are_rejects_that_say_so():
-    clips = split([(0, 70), (90, 120), (121, 300)], TIMES["even"], {"min_seconds": 0.5, "max_seconds": None})
+    clips = split(
+        [(0, 70, ""), (90, 120, ""), (121, 300, "")], TIMES["even"], {"min_seconds": 0.5, "max_seconds": None}
+    )
     assert [(first, end, reason) for _, first, end, _, _, reason, _ in clips] == [
         (0, 70, ""),
         (70, 90, "gradual transition"),
@@ -408,7 +411,7 @@ def test_frames_between_scenes_are_rejects_that_say_so():
 
 
 def test_a_scene_as_long_as_allowed_is_not_split():
-    clips = split([(0, 125), (125, 300)], TIMES["even"], {"min_seconds": 0, "max_seconds": 5.0})
+    clips = split([(0, 125, ""), (125, 300, "")], TIMES["even"], {"min_seconds": 0, "max_seconds": 5.0})
     assert [(clip[1], clip[2]) for clip in clips] == [(0, 125), (125, 213), (213, 300)]
 
 

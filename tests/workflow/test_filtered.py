@@ -68,3 +68,37 @@ def test_duplicates_and_borders_through_the_workflow(tmp_path):
     assert added.computed["scan_videos"] == added.computed["hash_clips"] == 1
     assert len(read(mill, "meta.csv")) == 3
     assert mill.run().idle
+
+
+@pytest.mark.slow
+def test_a_target_fills_quotas_and_a_larger_one_computes_only_what_enters(tmp_path):
+    """Nine clips of three films; groups of a film and a movement."""
+    target = {"clips": 4, "balance": ["source", "cmotion"]}
+    settings = {"select": {"target": target}, "clips": {"max_seconds": 3}}
+    mill = Mill(tmp_path / "one", **settings, shards={"minutes": 0.0001, "max": 3}, report={"enabled": True})
+    mill.videos.mkdir()
+    for name in ("coffee", "chelsea", "astronaut"):
+        film(tmp_path / f"{name}.mp4", name)
+        (tmp_path / "parts.txt").write_text(f"file '{tmp_path / name}.mp4'\n" * 3)
+        ffmpeg("-f", "concat", "-safe", "0", "-i", tmp_path / "parts.txt", "-c", "copy", mill.videos / f"{name}.mp4")
+    first = mill.run()
+    assert first.computed["label_camera"] == len(read(mill, "tables/scores.csv")) == 9
+    assert first.computed["caption_clips"] == len(read(mill, "meta.csv")) == 4
+    left = [row for row in read(mill, "rejects.csv") if row["reason"] == "below quota"]
+    assert len(left) == 5
+    assert all(row["stage"] == "select_clips" and " of source " in row["detail"] for row in left)
+    groups = read(mill, "tables/groups.csv")
+    assert sum(int(row["stay"]) for row in groups) == 4
+    assert max(int(row["stay"]) for row in groups) - min(int(row["stay"]) for row in groups) <= 1
+
+    other = Mill(tmp_path / "two", **settings)
+    shutil.copytree(mill.videos, other.videos)
+    other.run()
+    assert other.final() == mill.final(), "another number of shards gives other results"
+
+    kept = {row["id"] for row in read(mill, "meta.csv")}
+    larger = mill.change(select={"target": {"clips": 6}}).run()
+    assert larger.computed["caption_clips"] == larger.computed["cut_clips"] == 2
+    assert larger.computed["label_camera"] == larger.computed["scan_videos"] == 0
+    assert kept < {row["id"] for row in read(mill, "meta.csv")}
+    assert mill.run().idle

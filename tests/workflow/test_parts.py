@@ -1,10 +1,13 @@
 """Any part: named targets, blocks switched off, clips that are cut already, captions that exist."""
 
 import csv
+import json
+import tarfile
 from fractions import Fraction
 from pathlib import Path
 
 import numbered_video
+import pyarrow.parquet as pq
 import pytest
 from mill import Mill
 
@@ -14,6 +17,13 @@ COUNT = '        self.written += 1\n        with open("encoded.txt", "a") as fil
 def table(path: Path) -> list[dict]:
     with open(path, newline="") as file:
         return list(csv.DictReader(file))
+
+
+def write(path: Path, rows: list[dict]) -> None:
+    with open(path, "w", newline="") as file:
+        out = csv.DictWriter(file, list(rows[0]))
+        out.writeheader()
+        out.writerows(rows)
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +62,15 @@ def test_a_change_of_one_captioner_computes_that_one_alone(parts, tmp_path):
     assert {name for name in done.computed if not name.endswith(".other")} == set()
     assert table(mill.results / "tables/texts.csv") == before
     assert not {"caption_clips", "clean_captions"} & done.jobs.keys()
+
+
+def test_ids_that_are_no_clip_are_told(parts, tmp_path):
+    mill = parts[0].copy(tmp_path / "mill")
+    first = table(mill.results / "tables/clips.csv")[0]["id"]
+    (mill.folder / "ids.csv").write_text(f'id\nnobody-00000000\n{first}\n"a\x1bb"\n')
+    done = mill.change(chosen="ids.csv").run("captions")
+    assert "captions: 1 selected  ->  1 captions" in done.text
+    assert "2 of the ids in ids.csv are no clip of this run: nobody-00000000, a\\x1bb" in done.text
 
 
 @pytest.mark.slow
@@ -106,14 +125,22 @@ def folder(tmp_path) -> Mill:
     return mill
 
 
-def test_clips_with_captions_become_pairs_without_a_frame_encoded_or_a_captioner_loaded(folder):
+def test_clips_with_captions_become_a_release_without_a_frame_encoded_or_a_captioner_loaded(folder):
+    """They are in a list, whose licences, titles and addresses go on to the release and its card."""
+    listed = {
+        f"clip {number}.mp4": {"license": name, "title": f"Title, {number}", "url": f"https://host.example/?v={number}"}
+        for number, name in enumerate(["cc0", "cc-by", "cc-by"])
+    }
+    write(folder.videos / "list.csv", [{"path": name, **row} for name, row in listed.items()])
     taken = {"detector": "none", "cut": {"mode": "none"}, "clips": {"min_seconds": 5}}
-    done = folder.change(**taken, caption={"enabled": False, "given": "sidecars"}).run()
+    folder.change(videos="videos/list.csv", **taken, caption={"enabled": False, "given": "sidecars"})
+    done = folder.run("release")
     assert not {"caption_clips", "cut_clips"} & done.jobs.keys()
     assert not (folder.folder / "encoded.txt").exists()
     assert not (folder.folder / "loaded.txt").exists()
     assert not (folder.results / "clips").exists()
-    pairs = {row["relpath"]: row for row in table(folder.results / "meta.csv")}
+    meta = table(folder.results / "meta.csv")
+    pairs = {row["relpath"]: row for row in meta}
     assert {name: row["text"] for name, row in pairs.items()} == {
         "clip 0.mp4": "a number that counts.", "clip 1.mp4": "squares in a row.",
     }  # fmt: skip
@@ -123,6 +150,29 @@ def test_clips_with_captions_become_pairs_without_a_frame_encoded_or_a_captioner
     assert all(row["aes"] and row["match"] for row in pairs.values())
     (reject,) = table(folder.results / "rejects.csv")
     assert (reject["relpath"], reject["reason"]) == ("clip 2.mp4", "caption is empty")
+
+    release = folder.results / "release"
+    (shard,) = release.glob("webdataset/videos-train-*.tar")
+    with tarfile.open(shard) as held:
+        samples = {member.name: held.extractfile(member).read() for member in held}
+    hugging = release / "huggingface/videos/data/train"
+    rows = {
+        "csv": table(release / "csv/train.csv"),
+        "parquet": pq.read_table(release / "parquet/train-00000.parquet").to_pylist(),
+        "huggingface": pq.read_table(hugging / "metadata.parquet").to_pylist(),
+        "webdataset": [json.loads(samples[f"{row['id']}.json"]) for row in meta],
+    }
+    for of_format in rows.values():
+        assert [row["id"] for row in of_format] == [row["id"] for row in meta]
+        for row in of_format:
+            assert {name: row[name] for name in ("license", "title", "url")} == listed[row["relpath"]]
+    for row in meta:
+        source = Path(row["path"]).read_bytes()
+        assert samples[f"{row['id']}.mp4"] == (hugging / f"{row['id']}.mp4").read_bytes() == source
+        assert samples[f"{row['id']}.txt"].decode() == row["text"]
+    card = (release / "README.md").read_text()
+    assert "| licence, as the list says | pairs |" in card
+    assert {"| cc0 | 1 |", "| cc-by | 1 |"} <= set(card.splitlines())
 
 
 @pytest.mark.slow

@@ -26,10 +26,12 @@ ALWAYS = {"summarize", "draw_figures"}
 SOME = ["fmin", "score.flow.seconds", "select.aes.min", "clean.prefix", "match.batch", "cut.crf", "shards.max"]
 ELSEWHERE = {"results", "videos", "score.ocr.model"}
 """Another folder of results or videos is another run (tests/workflow/test_reruns.py); there is one text detector."""
-OF_SOUND = {f"select.{column}.{side}" for column in ("loudness", "silence") for side in ("min", "max")}
+NEEDING = ("loudness", "silence", "ocr_overlay", "ocr_corner", "flow_camera", "flow_object")
+OF_SOUND = {f"select.{column}.{side}" for column in NEEDING for side in ("min", "max")}
 OF_MODELS = {f"caption.{key}" for key in ("engine", "also", "window_seconds", "format", "fields", "server.url")}
 TOGETHER = {"videos_root", *OF_SOUND, *OF_MODELS}
-"""Keys that are a mistake without others: a list, `quality.sound`, a model that can be asked."""
+"""Keys that are a mistake without others: a list, `quality.sound`, several moments, `score.flow.apart`, a model that
+can be asked."""
 
 
 @pytest.fixture(scope="module")

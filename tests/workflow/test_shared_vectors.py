@@ -1,5 +1,7 @@
-"""Through the whole workflow, aesthetics and match share the vectors of frames, and a lost vector changes nothing."""
+"""Through the whole workflow, aesthetics, labels and match share the vectors of frames, and a lost vector changes
+nothing; classifiers and labels are columns with thresholds."""
 
+import csv
 import shutil
 
 import pyarrow.parquet as pq
@@ -7,6 +9,7 @@ import pytest
 import torch
 from mill import Mill
 from one_file import ffmpeg
+from tiny_classifier import tiny_classifier
 from tiny_open_clip import WIDTH, tiny_clip
 
 
@@ -15,7 +18,10 @@ def test_aesthetics_and_match_share_vectors_through_the_workflow(tmp_path, share
     clip = str(tiny_clip(tmp_path / "clip"))
     torch.save({"weight": torch.ones(1, WIDTH), "bias": torch.zeros(1)}, tmp_path / "head.pth")
     model = {"model": "ViT-B-32", "pretrained": clip}
-    mill = Mill(tmp_path / "run", score={"aesthetic": model | {"head": str(tmp_path / "head.pth")}}, match=model)
+    marked = {"name": "marked", "model": str(tiny_classifier(tmp_path / "marked")), "label": "watermark"}
+    texts = {"indoor": "a photo of an indoor scene", "outdoor": "a photo of an outdoor scene"}
+    score = {"aesthetic": model | {"head": str(tmp_path / "head.pth")}, "classifiers": [marked], "labels": texts}
+    mill = Mill(tmp_path / "run", score=score, match=model, select={"marked": {"min": 0.0}, "indoor": {"min": -100}})
     mill.videos.mkdir()
     film = shared / "footage/cosmos_test_video_30s.mp4"
     ffmpeg("-i", film, "-ss", 11.2, "-t", 4.16, "-vf", "scale=320:180", mill.videos / "a.mp4")
@@ -25,6 +31,10 @@ def test_aesthetics_and_match_share_vectors_through_the_workflow(tmp_path, share
     clips = first.computed["score_aesthetic"]
     assert clips == first.computed["score_match"] >= 3
     assert len(held) == 3 * clips  # the middle one is also the one that is matched
+    with open(mill.results / "meta.csv", encoding="utf-8") as file:
+        pairs = list(csv.DictReader(file))
+    assert pairs
+    assert all(0 <= float(row["marked"]) <= 1 and row["label"] in texts for row in pairs)
     tables, plain = mill.final(), mill.copy(tmp_path / "plain")
     shutil.rmtree(plain.results / "memo/clip_vectors")
     shutil.rmtree(plain.results / "memo/score_match")

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import importlib.metadata
 import json
+import re
 import signal
 import subprocess
 import time
@@ -11,8 +12,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+import tiny_families
 import tiny_transformers
+from captioning import SERVER, SETTINGS, requests
+from clipmill.captions.caption import Request
+from clipmill.captions.vllm_captioner import VllmCaptioner
 from mill import ROOT, Mill, footage
+from transformers import AutoTokenizer
 
 PROGRAM = ROOT / ".venv-vllm/bin/vllm"
 
@@ -119,3 +125,27 @@ def test_a_job_that_is_ended_leaves_none_of_its_processes(mill, tmp_path, number
         for process in mine(other):
             process.kill()
         run.kill()
+
+
+def test_frames_reach_the_model_as_one_video_with_their_true_times(tmp_path):
+    (tmp_path / "logs").mkdir()
+    folder = tiny_families.qwen3_vl_for_vllm(tmp_path / "model")
+    options = {"concurrency": 1, "gpu_memory_utilization": None, "max_model_len": 2048}
+    settings = SETTINGS | {
+        "model": str(folder),
+        "log": str(tmp_path / "logs/job.log"),
+        "server": SERVER | {"video": True, "wait": 300, "extra_body": {"return_token_ids": True}},
+        "vllm": options | {"program": str(PROGRAM), "options": {"enforce-eager": True}},
+    }
+    shot = requests(2)[1].shots[0]
+    shots = [shot._replace(seconds=float(second)) for second in (1, 5, 9)]
+    captioner = VllmCaptioner(settings)
+    try:
+        item = captioner.prepare(Request(shots, "video", "What happens here?", 10.0, {"id": "a clip"}))
+        answer = captioner._send(item, False)
+    finally:
+        captioner.close()
+    prompt = AutoTokenizer.from_pretrained(folder).decode(answer.prompt_token_ids)
+    assert re.findall(r"<([\d.]+) seconds>", prompt) == ["3.0", "9.0"], "of pairs of frames: (1, 5) and (9, 9)"
+    assert "<|video_pad|>" in prompt
+    assert "<|image_pad|>" not in prompt

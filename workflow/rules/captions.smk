@@ -178,7 +178,7 @@ rule gather_captions:
         selected=rules.gather_clips.output.selected,
         extras=rules.list_videos.output.extras,
         shards=shards(pipeline.last("captions")),
-        more=shards(*pipeline.captioners().values()),
+        more=shards(*captioning.last_rules(config).values()),
         rejected=[
             rules.list_videos.output.rejects,
             rules.gather_videos.output.rejects,

@@ -45,7 +45,7 @@ rule score_aesthetic:
         " {params.command} --table {input.table:q} --models {input.models:q} --out {output:q} > {log:q} 2>&1"
 
 
-# scripts/score_flow.py: column flow
+# scripts/score_flow.py: column flow, and with `apart` flow_camera and flow_object
 use rule score_aesthetic as score_flow with:
     input:
         plan=ancient("<results>/plan/clips/manifest.csv"),
@@ -59,7 +59,7 @@ use rule score_aesthetic as score_flow with:
         **literal(pipeline.params("clips.score_flow")),
 
 
-# scripts/score_ocr.py: columns ocr and ocr_area
+# scripts/score_ocr.py: columns ocr and ocr_area, and of several moments ocr_overlay and ocr_corner
 use rule score_aesthetic as score_ocr with:
     input:
         plan=ancient("<results>/plan/clips/manifest.csv"),
@@ -71,6 +71,35 @@ use rule score_aesthetic as score_ocr with:
         "<results>/logs/clips.score_ocr/{shard}.log",
     params:
         **literal(pipeline.params("clips.score_ocr")),
+
+
+# scripts/score_classifiers.py: a column for each classifier of `score.classifiers`
+use rule score_aesthetic as score_classifiers with:
+    input:
+        plan=ancient("<results>/plan/clips/manifest.csv"),
+        table="<results>/plan/clips/{shard}.csv",
+        models=pipeline.lists("clips.score_classifiers"),
+    output:
+        pipeline.table("clips.score_classifiers"),
+    log:
+        "<results>/logs/clips.score_classifiers/{shard}.log",
+    params:
+        **literal(pipeline.params("clips.score_classifiers")),
+
+
+# scripts/score_labels.py: a column for each of `score.labels`, and label; from the vectors of score_aesthetic
+use rule score_aesthetic as score_labels with:
+    input:
+        plan=ancient("<results>/plan/clips/manifest.csv"),
+        table="<results>/plan/clips/{shard}.csv",
+        models=pipeline.lists("clips.score_labels"),
+        vectors=pipeline.before("clips.score_labels"),
+    output:
+        pipeline.table("clips.score_labels"),
+    log:
+        "<results>/logs/clips.score_labels/{shard}.log",
+    params:
+        **literal(pipeline.params("clips.score_labels")),
 
 
 # scripts/hash_clips.py: column hashes, for find_duplicates
@@ -125,6 +154,25 @@ rule cut_clips_first:
         "exec python {params.command} --table {input.table:q} --out {output:q} --threads {threads} > {log:q} 2>&1"
 
 
+if targets.needs_camera(config):
+
+    # scripts/label_camera.py: where a target balances `cmotion`, the clips that pass the thresholds are labelled before
+    # it; label_camera of the last phase then only recalls
+    rule label_camera_first:
+        input:
+            plan=ancient("<results>/plan/clips/manifest.csv"),
+            table=pipeline.before("clips.label_camera"),
+        output:
+            pipeline.table("clips.label_camera"),
+        log:
+            "<results>/logs/clips.label_camera/{shard}.log",
+        threads: 1
+        params:
+            **literal(pipeline.params("clips.label_camera")),
+        shell:
+            "exec python {params.command} --table {input.table:q} --out {output:q} --threads {threads} > {log:q} 2>&1"
+
+
 # scripts/find_duplicates.py: tables/duplicates.csv, with `duplicates.enabled`
 rule find_duplicates:
     input:
@@ -146,6 +194,30 @@ rule find_duplicates:
         " --memo {params.memo:q} --out {output:q} > {log:q} 2>&1"
 
 
+# scripts/fill_quotas.py: tables/quotas.csv, groups.csv and targets.csv, with `select.target`
+rule fill_quotas:
+    input:
+        plan=rules.plan_clips.output.manifest,
+        clips=rules.gather_videos.output.clips,
+        shards=shards("clips.label_camera" if targets.needs_camera(config) else "clips.select_clips"),
+        duplicates=rules.find_duplicates.output if config["duplicates"]["enabled"] else [],
+    output:
+        out="<results>/tables/quotas.csv",
+        groups="<results>/tables/groups.csv",
+        targets="<results>/tables/targets.csv",
+    log:
+        "<results>/logs/fill_quotas.log",
+    benchmark:
+        "<results>/benchmarks/fill_quotas.tsv"
+    threads: 1
+    params:
+        **literal(options.quotas(pipeline)),
+    shell:
+        'python "$CLIPMILL_WORKFLOW"/scripts/fill_quotas.py --clips {input.clips:q} --shards {input.shards:q}'
+        " --duplicates {input.duplicates:q} --target {params.target:q} --out {output.out:q} --groups {output.groups:q}"
+        " --targets {output.targets:q} > {log:q} 2>&1"
+
+
 # scripts/gather_clips.py: tables/scores.csv and tables/selected.csv
 rule gather_clips:
     input:
@@ -155,6 +227,7 @@ rule gather_clips:
         shards=shards("clips.select_clips"),
         cut=shards("clips.cut_clips"),
         duplicates=rules.find_duplicates.output if config["duplicates"]["enabled"] else [],
+        quotas=rules.fill_quotas.output.out if targets.active(config) else [],
     output:
         scores="<results>/tables/scores.csv",
         selected="<results>/tables/selected.csv",
@@ -169,4 +242,4 @@ rule gather_clips:
     shell:
         'python "$CLIPMILL_WORKFLOW"/scripts/gather_clips.py --clips {input.clips:q} --shards {input.shards:q}'
         " --extras {input.extras:q} --scores {output.scores:q} --selected {output.selected:q} --rejects {output.rejects:q}"
-        " --duplicates {input.duplicates:q} > {log:q} 2>&1"
+        " --duplicates {input.duplicates:q} --quotas {input.quotas:q} > {log:q} 2>&1"

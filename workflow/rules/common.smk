@@ -13,7 +13,7 @@ os.environ |= {"CLIPMILL_WORKFLOW": str(workflow.basedir)}
 
 from clipmill.engine import tables, weights
 from clipmill.engine.fingerprints import fingerprint
-from clipmill.plan import captioning, options, products
+from clipmill.plan import captioning, options, products, targets
 from clipmill.plan.config import ConfigError, check, load
 from clipmill.plan.pipeline import Pipeline
 from clipmill.report import marks

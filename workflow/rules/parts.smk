@@ -11,9 +11,10 @@ rule scenes:
         "<results>/logs/scenes.log",
     localrule: True
     params:
-        **literal(results=pipeline.results, part="scenes"),
+        **literal(results=pipeline.results, part="scenes", chosen=[]),
     shell:
-        'python "$CLIPMILL_WORKFLOW"/scripts/part.py {params.part} --results {params.results:q} 2>&1 | tee {log:q}'
+        'python "$CLIPMILL_WORKFLOW"/scripts/part.py {params.part} --results {params.results:q}'
+        " --chosen {params.chosen:q} 2>&1 | tee {log:q}"
 
 
 # Scores, without captions: tables/scores.csv and tables/selected.csv
@@ -26,7 +27,7 @@ use rule scenes as scores with:
     log:
         "<results>/logs/scores.log",
     params:
-        **literal(results=pipeline.results, part="scores"),
+        **literal(results=pipeline.results, part="scores", chosen=[config["chosen"]] if config["chosen"] else []),
 
 
 # scripts/gather_texts.py: tables/texts.csv
@@ -35,7 +36,7 @@ rule gather_texts:
         plan=rules.plan_captions.output.manifest,
         selected=rules.gather_clips.output.selected,
         shards=shards(pipeline.last("captions", "caption_clips", "clean_captions")),
-        more=shards(*pipeline.captioners().values()),
+        more=shards(*captioning.last_rules(config).values()),
     output:
         "<results>/tables/texts.csv",
     log:
@@ -62,7 +63,7 @@ use rule scenes as captions with:
     log:
         "<results>/logs/captions.log",
     params:
-        **literal(results=pipeline.results, part="captions"),
+        **literal(results=pipeline.results, part="captions", chosen=[config["chosen"]] if config["chosen"] else []),
 
 
 # Every table with meta.csv and run.json; asked for by name: otherwise Snakemake would not notice a lost one.

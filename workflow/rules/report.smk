@@ -7,6 +7,7 @@ rule score_report:
         listing=rules.list_videos.output.listing,
         videos=rules.gather_videos.output.videos,
         scores=rules.gather_clips.output.scores,
+        quotas=rules.fill_quotas.output if targets.active(config) else [],
         rejected=[
             rules.list_videos.output.rejects,
             rules.gather_videos.output.rejects,

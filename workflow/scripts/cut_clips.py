@@ -2,6 +2,7 @@
 
 All clips of a video are cut in one decoding pass. PyAV, with a single-threaded encoder per clip, loses and doubles no
 frame and gives the same bytes on any number of CPUs. The ffmpeg program's constant-rate filling loses and doubles.
+With `encoder` h264_nvenc or hevc_nvenc the same frames go to the encoder of an NVIDIA card; without one, to x264.
 
 Example: python workflow/scripts/cut_clips.py --table 00000.csv --out out.csv --memo memo --videos footage \\
              --settings '{"fps": null, "shorter_size": null, "audio": true, "preset": "veryfast", "crf": 18}'
@@ -9,6 +10,7 @@ Example: python workflow/scripts/cut_clips.py --table 00000.csv --out out.csv --
 
 import hashlib
 import shutil
+import sys
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -19,7 +21,7 @@ from clipmill.engine.job import main
 from clipmill.engine.rejects import Reject
 from clipmill.engine.step import Step
 from clipmill.engine.tables import MEASURES
-from clipmill.videos import filters, images, pictures
+from clipmill.videos import encoders, filters, images, pictures
 from clipmill.videos.clip_file import ClipFile, frames_digest, read_back
 from clipmill.videos.reader import SAME_TIME, Frame, Reader, refuse_damaged, span_of
 from PIL import Image
@@ -48,6 +50,16 @@ class CutClips(Step):
                 runs[-1].append(row)
                 last = row
         return runs
+
+    @property
+    def encoder(self) -> tuple[str, str]:
+        """The encoder that works here; where it is not the one asked for, also why."""
+        return encoders.usable(self.settings.get("encoder", encoders.X264))
+
+    def load(self) -> None:
+        """Say in the log where another encoder is used than was asked for."""
+        if why := self.encoder[1]:
+            print(why, file=sys.stderr, flush=True)
 
     def compute(self, rows: list[dict], prepared: list) -> list[dict | Reject]:
         if rows[0]["kind"] == "image":
@@ -135,8 +147,9 @@ class Cutting:
         if opening is None:
             raise Reject("the clip cannot be read", "its source ends before it")
         path = self.step.target(row, ".mp4")
-        with whole(path, "wb") as file:
-            clip = ClipFile(file.name, opening, row, reader, self.settings)
+        encoder, _ = self.step.encoder
+        with encoders.session(encoder), whole(path, "wb") as file:
+            clip = ClipFile(file.name, opening, row, reader, self.settings, encoder, self.step.device)
             clip.write(opening)
             for frame in mine:
                 clip.write(frame)

@@ -17,6 +17,7 @@ import urllib.request
 from pathlib import Path
 
 from clipmill.captions import families
+from clipmill.clips import classifiers
 from clipmill.engine import weights
 from clipmill.engine.files import sha256, whole
 
@@ -43,6 +44,9 @@ def main() -> None:
         for entry in listed[block]:
             if entry["key"].endswith(".pretrained"):
                 open_clip_file(entry, settings["model"])
+        if block == classifiers.KEY:
+            for entry, model in zip(settings, listed[block], strict=True):
+                require_labels(entry, Path(model["path"]))
     with whole(args.out) as file:
         json.dump(listed, file, indent=2, ensure_ascii=False)
 
@@ -95,6 +99,14 @@ def open_clip_file(entry: dict, model: str) -> None:
     try:
         embeddings.check_activation(model, Path(entry["path"]), entry["key"])
     except embeddings.ActivationUnknown as error:
+        raise SystemExit(f"fetch_models: {error}") from error
+
+
+def require_labels(entry: dict, folder: Path) -> None:
+    """End with a plain message where a classifier does not have the labels that it is asked for."""
+    try:
+        classifiers.numbers(folder, entry)
+    except classifiers.LabelMissing as error:
         raise SystemExit(f"fetch_models: {error}") from error
 
 

@@ -15,8 +15,6 @@ from clipmill.clips import duplicates
 from clipmill.engine import rejects, tables, vouch
 from clipmill.engine.fingerprints import digest
 
-TABLE = ("id", "of", "relpath", "start")
-"""A clip, the better one that shows the same, and where that comes from."""
 KNOWN = ("id", "digest", "near")
 """What is remembered of a clip: a digest of its hashes, and the duplicates with smaller ids."""
 
@@ -33,13 +31,9 @@ def main() -> None:
     groups = duplicates.groups(near)
     grouped = {identity for group in groups for identity in group}
     rows = {row["id"]: row for row in tables.concatenate(args.selected) if row["id"] in grouped}
-    found = {}
-    for group in groups:
-        passed = [rows[identity] for identity in group if not rejects.is_reject(rows[identity])]
-        best = duplicates.best(passed) if passed else {}
-        place = {"of": best.get("id"), "relpath": best.get("relpath"), "start": best.get("start")}
-        found |= {row["id"]: {"id": row["id"], **place} for row in passed if row is not best}
-    tables.write(args.out, TABLE, [found[identity] for identity in sorted(found)])
+    passed = {identity: row for identity, row in rows.items() if not rejects.is_reject(row)}
+    found = duplicates.going(groups, passed)
+    tables.write(args.out, duplicates.TABLE, [found[identity] for identity in sorted(found)])
     print(f"find_duplicates: {len(found)} clips go, of {len(groups)} groups", file=sys.stderr)
 
 

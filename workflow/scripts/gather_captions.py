@@ -6,10 +6,12 @@ Example: python workflow/scripts/gather_captions.py --selected selected.csv --sh
 
 import argparse
 import heapq
+import json
 import os
 import tempfile
 from pathlib import Path
 
+from clipmill.captions import words
 from clipmill.captions.gathering import Others
 from clipmill.engine import files, rejects, tables
 from clipmill.videos.extras import KEYS
@@ -53,6 +55,9 @@ def main() -> None:
     parser.add_argument("--captioners", nargs="*", default=[], help="names of the other captioners")
     parser.add_argument("--more", type=Path, nargs="*", default=[], help="their shards' tables, in the same order")
     parser.add_argument("--sources", type=Path, help="the folder of sources, where clips are left in their sources")
+    parser.add_argument(
+        "--append", type=json.loads, default={}, help="{column: scores that meta.csv has in words behind}"
+    )
     parser.add_argument("--rejected", type=Path, nargs="+", required=True, help="rejects of the earlier phases")
     for name in ("captions", "meta", "rejects"):
         parser.add_argument(f"--{name}", type=Path, required=True, help=f"the table of {name} to write")
@@ -80,13 +85,15 @@ def gather(args: argparse.Namespace, mine: Path) -> None:
         balanced = tables.balanced(args.selected, tables.concatenate(args.shards))
         for row in others.beside(balanced, args.selected):
             to_captions.writerow(row)
-            (to_rejects if rejects.is_reject(row) else to_meta).writerow(of_clip(row, args.sources))
+            (to_rejects if rejects.is_reject(row) else to_meta).writerow(of_clip(row, args.sources, args.append))
     every = heapq.merge(*map(tables.read, [*args.rejected, mine]), key=lambda row: (row["id"], row["relpath"]))
     tables.write(args.rejects, [*rejects.TABLE, *passed], every)
 
 
-def of_clip(row: dict, sources: Path | None) -> dict:
-    """A row of meta.csv: the measures of the file that was cut; of a clip that stays in its source, its path."""
+def of_clip(row: dict, sources: Path | None, append: dict[str, list[str]]) -> dict:
+    """A row of meta.csv: the measures of the file that was cut, and captions with what `append` adds to each; of a clip
+    that stays in its source, its path."""
+    row = row | {name: words.appended(row[name], row, columns) for name, columns in append.items() if row.get(name)}
     if sources:
         row = {**row, "path": os.path.abspath(sources / row["relpath"])}
     return {**row, **{name: row[cut] for name, cut in zip(tables.MEASURES, CUT, strict=True) if row.get(cut)}}

@@ -7,6 +7,8 @@ Example: python workflow/scripts/gather_clips.py --clips clips.csv --extras extr
 import argparse
 from pathlib import Path
 
+from clipmill.clips import duplicates
+from clipmill.clips.thresholds import BELOW_QUOTA, STAGE
 from clipmill.engine import files, rejects, tables
 from clipmill.videos.extras import KEYS
 
@@ -20,7 +22,9 @@ def main() -> None:
     for name in ("scores", "selected", "rejects"):
         parser.add_argument(f"--{name}", type=Path, required=True, help=f"the table of {name} to write")
     parser.add_argument("--duplicates", type=Path, nargs="*", default=[], help="the table of find_duplicates")
+    parser.add_argument("--quotas", type=Path, nargs="*", default=[], help="the table of fill_quotas")
     args = parser.parse_args()
+    left_out = {row["id"]: row for path in args.quotas for row in tables.read(path)}
     better = {row["id"]: row for path in args.duplicates for row in tables.read(path)}
     extras = tables.columns(args.extras)[len(KEYS) :]
     names = [name for name in tables.columns(args.shards[0]) if name not in (*rejects.COLUMNS, *extras)] + extras
@@ -33,8 +37,10 @@ def main() -> None:
         to_rejects = tables.writer(rejected, [*rejects.TABLE, *extras])
         for row in tables.balanced(args.clips, tables.concatenate(args.shards)):
             if found := better.get(row["id"]):
-                where = f"{found['of']} of {found['relpath']} at {found['start'] or 0} s shows the same and stays"
-                row = rejects.rejected(row, "find_duplicates", "duplicate", where)
+                row = duplicates.reject(row, found)
+            if found := left_out.get(row["id"]):
+                where = f"number {found['place']} of {found['group']}, of which {found['stay']} stay"
+                row = rejects.rejected(row, STAGE, BELOW_QUOTA, where)
             to_scores.writerow(row)
             (to_rejects if rejects.is_reject(row) else to_selected).writerow(row)
 

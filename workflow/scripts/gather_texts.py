@@ -20,6 +20,7 @@ def main() -> None:
     parser.add_argument("--captioners", nargs="*", default=[], help="names of the other captioners")
     parser.add_argument("--more", type=Path, nargs="*", default=[], help="their shards' tables, in the same order")
     parser.add_argument("--sources", type=Path, help="not used: a caption has no file")
+    parser.add_argument("--append", help="not used: these are the captions themselves")
     parser.add_argument("--out", type=Path, required=True, help="the table to write")
     args = parser.parse_args()
     others = Others(args.captioners, args.more)

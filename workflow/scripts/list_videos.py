@@ -96,7 +96,7 @@ def write_list(args: argparse.Namespace, rows: list[dict], entries: Entries) -> 
     names = list(entries.names.values())
     captioned = ["text"] if args.captions in BESIDE and "text" not in names else []
     spanned = ("spans",) if entries.spanned else ()
-    tables.write(args.out, (*COLUMNS, *spanned), with_spans(rows, entries.accepted()) if spanned else rows)
+    tables.write(args.out, (*COLUMNS, *spanned), with_spans(rows, entries.accepted()) if spanned else as_texts(rows))
     refused = tables.write(args.rejects, (*TABLE, *names), entries.refused())
     write_others(args, [], (*KEYS, *names, *captioned), captioned_too(entries.accepted(), rows, args.captions))
     for column, name in entries.renamed.items():
@@ -127,9 +127,17 @@ def with_captions(rows: list[dict], rejects: list[dict], given: str) -> tuple[li
 
 def captioned_too(extras: Iterable[dict], rows: list[dict], given: str) -> Iterator[dict]:
     """The rows of a list, with the caption next to the file where the list gives none."""
-    texts = {row["id"]: row["text"] for row in rows if row["text"]} if given in BESIDE else {}
+    if given not in BESIDE:
+        yield from extras
+        return
+    texts = {row["id"]: row["text"] for row in rows if row["text"]}
     for entry in extras:
         yield {**entry, "text": entry.get("text") or texts.get(entry["id"], "")}
+
+
+def as_texts(rows: list[Mapping]) -> Iterator[Mapping]:
+    """Rows of the listing as dicts, which are written faster."""
+    return (row.texts() if isinstance(row, Listed) else row for row in rows)
 
 
 def with_spans(rows: list[dict], extras: Iterable[dict]) -> Iterator[dict]:
@@ -142,7 +150,7 @@ def with_spans(rows: list[dict], extras: Iterable[dict]) -> Iterator[dict]:
 
 def listing(root: Path, everything: Iterable[Found], memo: Path) -> tuple[list[Mapping], list[dict]]:
     """(rows, rejects), sorted by id, of what was found under `root`, which comes sorted by its path."""
-    remembered = Remembered(memo)
+    remembered, base = Remembered(memo), os.path.join(root, "")
     seen, rejects = [], []
     for one in everything:
         if one.ignored:
@@ -156,10 +164,10 @@ def listing(root: Path, everything: Iterable[Found], memo: Path) -> tuple[list[M
             rejects.append(reject("", as_text(one.relpath), reason, detail) | {"file": one.relpath})
             continue
         try:
-            seen.append(identified(root, one.relpath, remembered))
+            seen.append(identified(base, one, remembered))
         except OSError as error:
             rejects.append(reject("", one.relpath, "cannot be read", str(error)))
-    tables.write(memo, ("relpath", "id", "bytes", "mtime"), sorted(seen, key=attrgetter("relpath")))
+    tables.write(memo, ("relpath", "id", "bytes", "mtime"), map(Listed.texts, seen))
     rows, duplicates = told_apart(seen)
     return rows, sorted(rejects + duplicates, key=lambda row: (row["id"], row["relpath"]))
 
@@ -199,38 +207,48 @@ def size_of(path: Path) -> int:
     return status.st_size if S_ISREG(status.st_mode) else 0
 
 
-def identified(root: Path, relpath: str, remembered: Remembered) -> Listed:
-    """A file's row; its content is read only where its name, size or time is new."""
-    path = os.path.join(root, relpath)
-    status = os.stat(path)
+def identified(base: str, one: Found, remembered: Remembered) -> Listed:
+    """A file's row; its content is read only where its name, size or time is new. `base` ends with a separator."""
+    relpath, path = one.relpath, base + one.relpath
+    status = one.status or os.stat(path)
     if not S_ISREG(status.st_mode):
         raise OSError("not a regular file")
     kind = "image" if os.path.splitext(relpath)[1].lower() in IMAGES else "video"
-    known = remembered.of(relpath, status.st_size, status.st_mtime_ns) or identity(Path(path), status.st_size)
-    return Listed(known, str(root), relpath, kind, status.st_size, status.st_mtime_ns)
+    known = remembered.of(relpath, status.st_size, status.st_mtime_ns) or identity(path, status.st_size)
+    return Listed(known, base, relpath, kind, status.st_size, status.st_mtime_ns)
 
 
-def identity(path: Path, size: int) -> str:
+def identity(path: str | Path, size: int) -> str:
     """16 hex digits of BLAKE2b over a file's size and 64 KiB from its head, middle and tail."""
     hasher = hashlib.blake2b(str(size).encode(), digest_size=8)
-    with open(path, "rb") as file:
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        samples: dict[int, bytes] = {}
         for offset in (0, max(0, size // 2 - SAMPLE // 2), max(0, size - SAMPLE)):
-            file.seek(offset)
-            hasher.update(file.read(SAMPLE))
+            if offset not in samples:
+                samples[offset] = os.pread(file, min(SAMPLE, size), offset)
+            hasher.update(samples[offset])
+    finally:
+        os.close(file)
     return hasher.hexdigest()
 
 
 def told_apart(seen: list[Listed]) -> tuple[list[Mapping], list[dict]]:
-    """(rows sorted by id, rejects): the first file of each content is taken in, later ones are duplicates.
+    """(rows sorted by id, rejects) of files sorted by path: the first of each content is taken in, later ones are
+    duplicates.
 
     Where different files have the same samples, each gets an id over all its bytes, whatever their order.
     """
-    rows, duplicates = [], []
-    for _, group in groupby(sorted(seen, key=attrgetter("id", "relpath")), key=attrgetter("id")):
+    rows, duplicates, others = [], [], []
+    for _, group in groupby(sorted(seen, key=attrgetter("id")), key=attrgetter("id")):
         same = list(group)
+        if len(same) == 1:
+            rows += same
+            continue
         try:
             if any(not filecmp.cmp(same[0]["path"], row["path"], shallow=False) for row in same[1:]):
                 same = [{**row, "id": full_identity(row["path"])} for row in same]
+                others += same
         except OSError as error:
             duplicates += [reject(row["id"], row["relpath"], "cannot be read", str(error)) for row in same]
             continue
@@ -240,7 +258,7 @@ def told_apart(seen: list[Listed]) -> tuple[list[Mapping], list[dict]]:
             if first is not row:
                 duplicates.append(reject(row["id"], row["relpath"], "duplicate", f"duplicate of {first['relpath']}"))
         rows += firsts.values()
-    return sorted(rows, key=lambda row: row["id"]), duplicates
+    return sorted(rows, key=lambda row: row["id"]) if others else rows, duplicates
 
 
 def full_identity(path: str) -> str:

@@ -13,7 +13,7 @@ from clipmill.engine import vouch
 from clipmill.engine.job import main
 from clipmill.engine.rejects import Reject
 from clipmill.engine.tables import MEASURES, number
-from clipmill.videos import grades, images, marks, quality
+from clipmill.videos import coherence, grades, images, marks, quality
 from clipmill.videos.frames import FrameStep
 from clipmill.videos.scan import Scan, scan_image
 from clipmill.videos.scenes import IMAGE, Span, as_it_is, seconds_of, split, to_column, truncated
@@ -26,7 +26,7 @@ class ScanVideos(FrameStep):
     """A file's true measures, its scenes, and its frame store."""
 
     columns = ("kind", *MEASURES, "duration", "codec", "audio", "interlaced", "digest", "clips", "quality")
-    remembers = ("scenes", "times", "tick", "damaged", "promised", "meters", "written", "seen")
+    remembers = ("scenes", "joints", "transitions", "times", "tick", "damaged", "promised", "meters", "written", "seen")
     depends_on = ("kind", "bytes")
     in_threads = reads_source = True
 
@@ -77,16 +77,18 @@ class ScanVideos(FrameStep):
         """The clips of a file, and what is none; `marked`: the spans that a list marks in it."""
         if values["kind"] == "image":
             return marks.clips(marked, [IMAGE], [], np.zeros(2), self.settings["clips"], []) if marked else [IMAGE]
-        scenes, times = json.loads(values["scenes"]), seconds_of(values)
+        times = seconds_of(values)
         damaged = [tuple(span) for span in json.loads(values["damaged"])]
         promised = float(values["promised"]) if values["promised"] else None
         limits, count = self.settings["clips"], int(values["num_frames"])
         if self.settings["detector"] == "none":
-            limits = limits | {"spans": "as_is"}
+            limits, pieces = limits | {"spans": "as_is"}, []
             whole = truncated([as_it_is(0, count, times, damaged)], promised)
         else:
-            whole = split(scenes, times, limits, damaged, promised)
-        return marks.clips(marked, whole, scenes, times, limits, damaged) if marked else whole
+            found = (json.loads(values[name]) for name in ("scenes", "joints", "transitions"))
+            pieces = coherence.pieces(*found, quality.Series.of(values["meters"]).black, times, limits)
+            whole = split(pieces, times, limits, damaged, promised)
+        return marks.clips(marked, whole, pieces, times, limits, damaged) if marked else whole
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from clipmill.engine import files, vouch, weights
 from clipmill.release import selection, summary
+from clipmill.videos import chosen
 
 
 def main() -> None:
@@ -27,6 +28,8 @@ def main() -> None:
     files.remove_stale(args.results)
     with files.whole(args.out) as file:
         account = summary.account(args.results, weights.listed(args.models), args.configuration, args.current)
+        if ids := args.configuration.get("chosen"):
+            account["chosen"] = chosen.told(ids, args.results / "tables/clips.csv")
         json.dump(account, file, indent=2, ensure_ascii=False)
     selection.keep(args.results, account)
 

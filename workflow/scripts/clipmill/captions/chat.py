@@ -4,12 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from clipmill.captions import pictures
+from clipmill.captions import moments, pictures
 from clipmill.captions.caption import Request
 from clipmill.captions.prompts import AGAIN
-
-TICKS = 1000
-"""Time stamps are given in frames of a video with so many a second: exact to a millisecond."""
 
 
 class Chat:
@@ -68,18 +65,9 @@ def _as_images(images: list[np.ndarray]) -> tuple[list[dict], dict]:
 
 
 def _as_video(request: Request, images: list[np.ndarray]) -> tuple[list[dict], dict]:
-    """The frames as a video of TICKS frames a second, of which these are given: so their times are true."""
-    times = [shot.seconds for shot in request.shots]
-    spacing = (times[-1] - times[0]) / (len(times) - 1)
-    metadata = {
-        # Qwen2.5-VL takes the mean time between two frames from it.
-        "total_num_frames": max(1, round(len(times) * spacing * TICKS)),
-        "fps": float(TICKS),
-        "frames_indices": [round(seconds * TICKS) for seconds in times],
-        "duration": max(request.seconds, times[-1]),
-        "height": images[0].shape[0],
-        "width": images[0].shape[1],
-    }
+    """The frames as a video with their true times."""
+    metadata = moments.timing([shot.seconds for shot in request.shots], request.seconds)
+    metadata |= {"height": images[0].shape[0], "width": images[0].shape[1]}
     # Without these, the processor would sample the frames again and guess the time between them.
     options = {"do_sample_frames": False, "video_metadata": [[metadata]]}
     return [{"type": "video", "video": np.stack(images)}], options

@@ -5,6 +5,9 @@ import math
 
 import numpy as np
 
+TICKS = 1000
+"""Time stamps are given in frames of a video with so many a second: exact to a millisecond."""
+
 
 def windows(seconds: float, longest: float | None) -> list[tuple[float, float]]:
     """The spans (seconds from a clip's start) in which a clip of this length is captioned: equal parts of at most
@@ -37,3 +40,16 @@ def shape(row: dict, settings: dict) -> tuple:
     seconds, stored = float(row["end"]) - float(row["start"]), settings["frames_from"]["fps"]
     spans = windows(seconds, settings["window_seconds"])
     return ("video", *size, len(spans), len({round(moment * stored) for moment in wanted(spans[0], settings)}))
+
+
+def timing(times: list[float], seconds: float) -> dict:
+    """What transformers and vLLM are told of a video of `seconds` whose frames are shown at these times (at least
+    two): a video of TICKS frames a second, of which these are given, so that their times are true."""
+    spacing = (times[-1] - times[0]) / (len(times) - 1)
+    return {
+        # Qwen2.5-VL takes the mean time between two frames from it.
+        "total_num_frames": max(1, round(len(times) * spacing * TICKS)),
+        "fps": float(TICKS),
+        "frames_indices": [round(time * TICKS) for time in times],
+        "duration": max(seconds, times[-1]),
+    }

@@ -8,12 +8,15 @@ from pathlib import Path
 def load_model(auto, folder: Path, options: dict, settings: dict, device: str):
     """A model in evaluation mode on `device`, whole or split over `tp_size` ranks by `tp_backend`.
 
-    `transformers`: the tensor-parallel plan that the model declares. `deepspeed`: AutoTP on the language model only,
-    because it fails to split some vision towers (Qwen2.5-VL).
+    `transformers`: the tensor-parallel plan that the model declares; a rank reads its own part only. `deepspeed`:
+    AutoTP on the language model only, because it fails to split some vision towers (Qwen2.5-VL); every rank first reads
+    the whole model into its memory.
     """
     size = int(settings["tp_size"])
     if size == 1:
-        return auto.from_pretrained(folder, **options).to(device).eval()
+        # Tensor by tensor to the device: the model is never whole in the memory of the host.
+        place = {} if device == "cpu" else {"device_map": {"": device}}
+        return auto.from_pretrained(folder, **options, **place).to(device).eval()
     _join_copy(size, device)
     if settings["tp_backend"] == "transformers":
         from transformers.distributed import DistributedConfig

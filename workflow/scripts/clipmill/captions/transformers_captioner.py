@@ -21,6 +21,8 @@ SAME_SCORES = 0.02
 """Largest difference that padding may make to a model's first scores, as a share of their spread: bfloat16 rounds to
 less."""
 
+LACKING = "a package that it needs is not installed (for weights in 4 or 8 bit caption.engine: vllm brings its own)"
+
 
 class Prepared(NamedTuple):
     """The model's inputs for one item, on the CPU, and the seed of what is drawn for it."""
@@ -55,7 +57,10 @@ class TransformersCaptioner:
         dtype = settings["dtype"]
         dtype = (torch.float32 if device == "cpu" else torch.bfloat16) if dtype == "auto" else getattr(torch, dtype)
         options = {"dtype": dtype, "trust_remote_code": settings["trust_remote_code"]}
-        model = load_model(AutoModelForImageTextToText, folder, options, settings, device)
+        try:
+            model = load_model(AutoModelForImageTextToText, folder, options, settings, device)
+        except ImportError as error:
+            raise families.ModelUnusable(key, settings["model"], f"{LACKING}: {shown(str(error))[:300]}") from error
         self.generator = TextGenerator(
             model, self.chat.processor.tokenizer, int(settings["batch"]), device, settings["sampling"]
         )

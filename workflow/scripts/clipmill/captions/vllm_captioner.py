@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from clipmill.captions.own_servers import HOST, OwnServers
-from clipmill.captions.server_captioner import ServerCaptioner, ServerError
+from clipmill.captions.server_captioner import Sent, ServerCaptioner, ServerError
 from clipmill.engine import weights
 from clipmill.engine.shown import shown_lines
 
@@ -16,6 +16,8 @@ INSTALLED = Path(__file__).resolve().parents[4] / ".venv-vllm/bin/vllm"
 KEY = "CLIPMILL_VLLM_KEY"
 """The environment variable of a key that only this job and its servers know: other users of the node get no answer."""
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "VLLM_HOST_IP": HOST}
+TRUSTED = {"mm_processor_kwargs", "media_io_kwargs"}
+"""What vLLM takes from trusted requests only."""
 ON_A_CPU = {"VLLM_CPU_KVCACHE_SPACE": "2", "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
 """2 GiB for the cache of keys and values in place of nearly all memory, and no core of its own; the environment of a
 run says otherwise."""
@@ -69,10 +71,10 @@ class VllmCaptioner(ServerCaptioner):
         """What may change single words besides the model and its settings."""
         return self.made_by | {"tp_size": int(self.settings["tp_size"])}
 
-    def _send(self, messages: list[dict], again: bool):
+    def _send(self, item: Sent, again: bool):
         self.copies.check()
         try:
-            return super()._send(messages, again)
+            return super()._send(item, again)
         except Exception:
             # Where a server has died, its own words say more than those of the client.
             self.copies.check()
@@ -114,7 +116,7 @@ def gpus_of_copies(device: str, tp_size: int) -> list[str]:
 
 def arguments(settings: dict, folder: Path, device: str, port: int) -> list[str]:
     """The options of `vllm serve`, those of `caption.vllm.options` last and above ours."""
-    vllm, dtype = settings["vllm"], settings["dtype"]
+    vllm, server, dtype = settings["vllm"], settings["server"], settings["dtype"]
     options = {
         "host": HOST,
         "port": port,
@@ -127,6 +129,8 @@ def arguments(settings: dict, folder: Path, device: str, port: int) -> list[str]
         # What the model's folder says about sampling is not used, as by the other engines.
         "generation-config": "vllm",
         "disable-uvicorn-access-log": True,
+        # Requests that say how pictures are read, as those with a video's times do; only this job can send any.
+        "trust-request-mm-kwargs": bool(server["video"] or TRUSTED & server["extra_body"].keys()) or None,
     }
     options |= {name.replace("_", "-"): value for name, value in vllm["options"].items()}
     return [text for name, value in options.items() for text in argument(name, value)]

@@ -5,13 +5,17 @@ of the same picture (see `hashes`) in the other, mirrored or cropped or not. A g
 pairs. So a clip's group depends on no order and no shards.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from clipmill.clips import hashes
+from clipmill.clips.thresholds import DUPLICATE, STAGE
+from clipmill.engine.rejects import rejected
 
+TABLE = ("id", "of", "relpath", "start")
+"""Of the table of duplicates: a clip, the better one that shows the same, and where that comes from."""
 SHARE = 0.5
 """Share of the shorter clip's frames that the other one has."""
 
@@ -103,3 +107,23 @@ def groups(pairs: Sequence[tuple[str, str]]) -> list[list[str]]:
 def best(rows: Iterable[dict]) -> dict:
     """The clip that stays of a group: the highest `aes`, then `resolution`, then the first id."""
     return min(rows, key=lambda row: (-float(row.get("aes") or 0), -int(row["resolution"]), row["id"]))
+
+
+def going(groups: Iterable[Sequence[str]], passed: Mapping[str, dict]) -> dict[str, dict]:
+    """The clips that go, by id: `id`, and the better one that shows the same, with where that comes from.
+
+    `passed`: the rows of those clips of the groups that the thresholds let pass.
+    """
+    found = {}
+    for group in groups:
+        rows = [passed[identity] for identity in group if identity in passed]
+        stays = best(rows) if rows else {}
+        place = {"of": stays.get("id"), "relpath": stays.get("relpath"), "start": stays.get("start")}
+        found |= {row["id"]: {"id": row["id"], **place} for row in rows if row is not stays}
+    return found
+
+
+def reject(row: dict, found: dict) -> dict:
+    """The row of a clip that goes, as a reject; `found`: what `going` says of it."""
+    where = f"{found['of']} of {found['relpath']} at {found['start'] or 0} s shows the same and stays"
+    return rejected(row, STAGE, DUPLICATE, where)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from clipmill.clips import foreground
 from clipmill.engine.batches import Batches
 from clipmill.engine.feeding import Asked, Model
 
@@ -24,13 +25,19 @@ def fit(frame: np.ndarray) -> np.ndarray:
     return cv2.resize(frame, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
 
 
-def mean_motion(lengths: Sequence[float], times: np.ndarray, seconds: float) -> float:
+def mean_motion(paths: Sequence[float], times: np.ndarray, seconds: float) -> float:
     """The clip's motion in pixels per `seconds`: path length over true time.
 
-    `lengths`: mean flow lengths between consecutive frames; `times`: the frames' presentation times, one more. A pair
+    `paths`: mean flow lengths between consecutive frames; `times`: the frames' presentation times, one more. A pair
     counts by the time it spans, so a short last pair neither dilutes nor exaggerates.
     """
-    return float(np.sum(lengths) / (times[-1] - times[0]) * seconds)
+    return float(np.sum(paths) / (times[-1] - times[0]) * seconds)
+
+
+def lengths(flow: np.ndarray, grey: np.ndarray, apart: bool) -> float | tuple[float, float, float]:
+    """Mean length of a flow field (HxWx2), pixels; with `apart`, those of the camera's part and of the rest besides."""
+    length = float(np.linalg.norm(flow, axis=2).mean())
+    return (length, *foreground.apart(flow, grey)) if apart else length
 
 
 class Dis(Model):
@@ -44,10 +51,11 @@ class Dis(Model):
     FEATURES, RATIO, INLIERS = 600, 0.8, 12
 
     def __init__(self, settings: dict | None = None, device: str = "cpu"):
-        """It has no settings and needs no device."""
+        """`settings`: apart (see `lengths`). It needs no device."""
+        self.apart = bool(settings and settings.get("apart"))
 
     def prepare(self, frames: list[np.ndarray]) -> Asked:
-        """Mean flow lengths of consecutive frames (from `fit`), pixels. All the work is done here. Safe in threads."""
+        """The `lengths` of consecutive frames (from `fit`). All the work is done here. Safe in threads."""
         import cv2
 
         greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
@@ -58,12 +66,16 @@ class Dis(Model):
         pairs = range(len(greys) - 1)
         return Asked([], [self.length(search, *greys[n : n + 2], *found[n : n + 2]) for n in pairs])
 
-    def conclude(self, rest: list[float], answers: list) -> list[float]:
-        """The mean flow lengths of a clip's consecutive frames."""
+    def conclude(self, rest: list, answers: list) -> list:
+        """The `lengths` of a clip's consecutive frames."""
         return rest
 
-    def length(self, search, first, second, features, others) -> float:
-        """Mean flow length from one grey picture to another, with the ORB features of both."""
+    def length(self, search, first, second, features, others) -> float | tuple[float, ...]:
+        """The `lengths` from one grey picture to another, with the ORB features of both."""
+        return lengths(self.flow(search, first, second, features, others), first, self.apart)
+
+    def flow(self, search, first, second, features, others) -> np.ndarray:
+        """The flow (HxWx2) from one grey picture to another, with the ORB features of both."""
         import cv2
 
         camera = self.camera(features, others)
@@ -72,8 +84,8 @@ class Dis(Model):
             warped = cv2.warpAffine(second, camera, (WIDTH, HEIGHT), flags=back, borderMode=cv2.BORDER_REPLICATE)
             if cv2.norm(first, warped, cv2.NORM_L1) < cv2.norm(first, second, cv2.NORM_L1):
                 rest = search.calc(first, warped, None)
-                return float(np.linalg.norm(self.compose(camera, rest), axis=2).mean())
-        return float(np.linalg.norm(search.calc(first, second, None), axis=2).mean())
+                return self.compose(camera, rest)
+        return search.calc(first, second, None)
 
     def camera(self, features, others) -> np.ndarray | None:
         """The similarity (2x3) that carries the first picture's points to the second's; None where there is none."""
@@ -102,7 +114,7 @@ class Dis(Model):
 class Network(Model):
     """Flow by a neural network on all pairs of a batch of clips.
 
-    `settings`: model, weights, batch (clips).
+    `settings`: model, weights, batch (clips), apart (see `lengths`).
     """
 
     PAIRS = 4
@@ -114,6 +126,7 @@ class Network(Model):
         from clipmill.engine import weights
 
         need = weights.needed("score.flow", settings)
+        self.apart = bool(settings.get("apart"))
         self.model = self.build(settings["model"], need[0].path() if need else None).to(device).eval()
         if device != "cpu":
             torch.set_float32_matmul_precision("high")
@@ -127,7 +140,7 @@ class Network(Model):
         return Asked([(self.batches, pair) for pair in pairs])
 
     def conclude(self, rest: None, answers: list) -> list[np.float32]:
-        """The mean flow lengths of a clip's consecutive frames, pixels."""
+        """The mean flow lengths of a clip's consecutive frames, pixels (with `apart`, three of each)."""
         return [answer.numpy()[()] for answer in answers]
 
     def build(self, name: str, weights):
@@ -139,9 +152,20 @@ class Network(Model):
         raise NotImplementedError
 
     def run(self, pairs):
-        """Mean flow lengths (N,) of pairs (N, 2, H, W, 3) uint8."""
+        """Mean flow lengths (N,) of pairs (N, 2, H, W, 3) uint8; with `apart`, the three `lengths` of each (N, 3)."""
         first, second = pairs.permute(1, 0, 4, 2, 3).float()
-        return self.flow(first, second).norm(dim=1).mean(dim=(1, 2))
+        flow = self.flow(first, second)
+        return self.split(flow, first) if self.apart else flow.norm(dim=1).mean(dim=(1, 2))
+
+    @staticmethod
+    def split(flow, first):
+        """The three `lengths` (N, 3) of flows (N, 2, H, W) of pictures (N, 3, H, W)."""
+        import torch
+
+        fields = flow.permute(0, 2, 3, 1).float().cpu().numpy()
+        greys = first.mean(dim=1).to(torch.uint8).cpu().numpy()
+        found = [lengths(field, grey, apart=True) for field, grey in zip(fields, greys, strict=True)]
+        return torch.tensor(found, dtype=torch.float32, device=flow.device)
 
 
 class Raft(Network):

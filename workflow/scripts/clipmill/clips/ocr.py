@@ -68,8 +68,12 @@ class EasyOcr(Model):
     def conclude(self, rest: list[tuple[int, int]], answers: list) -> list[tuple[int, float]]:
         """For each frame of a clip, from the network's maps: number of text boxes, share (0-1) of the picture that
         they cover."""
-        found = [self.boxes(maps.numpy()) for maps in answers]
-        return [(len(boxes), covered(boxes, *size)) for boxes, size in zip(found, rest, strict=True)]
+        found = zip(self.found(answers), rest, strict=True)
+        return [(len(boxes), covered(boxes, *size)) for boxes, size in found]
+
+    def found(self, answers: list) -> list[list]:
+        """The text boxes of each frame of a clip, shapely polygons in its pixels, from the network's maps."""
+        return [self.boxes(maps.numpy()) for maps in answers]
 
     def read(self, prepared: Asked) -> list[tuple[int, float]]:
         """The same, from prepared frames."""

@@ -11,9 +11,28 @@ from clipmill.engine import rejects, tables
 from clipmill.engine.progress import Tally
 from clipmill.videos import lists
 
-NOT_CHOSEN = "not chosen"
+STAGE = "select_clips"
+NOT_CHOSEN, DUPLICATE, BELOW_QUOTA = "not chosen", "duplicate", "below quota"
+BEYOND_LIMITS = (NOT_CHOSEN, DUPLICATE, BELOW_QUOTA)
+"""Reasons of the selection that are no limit of a column."""
 VIDEO_ONLY = frozenset(
-    {"flow", "fps", "combed", "frozen", "slideshow", "black", "flashes", "vfr", "bitrate", "loudness", "silence"}
+    {
+        "flow",
+        "flow_camera",
+        "flow_object",
+        "ocr_overlay",
+        "ocr_corner",
+        "fps",
+        "combed",
+        "frozen",
+        "slideshow",
+        "black",
+        "flashes",
+        "vfr",
+        "bitrate",
+        "loudness",
+        "silence",
+    }
 )
 """Columns that a still image does not have, so that their thresholds do not apply to it."""
 

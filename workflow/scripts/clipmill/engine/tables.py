@@ -4,7 +4,7 @@ import csv
 import io
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import zip_longest
 from numbers import Integral, Real
 from pathlib import Path
@@ -37,23 +37,42 @@ def columns(path: str | Path) -> list[str]:
         return next(csv.reader(file), [])
 
 
-class _Lines:
-    """Ends each row with a newline alone. The csv module of Python 3.11 quotes a carriage return (a name may hold one)
-    only where it is part of its line ending."""
+class Writer:
+    """Writes rows, dicts of texts and numbers, as lines of a table: other keys than its columns are left out, and what
+    a row lacks is empty."""
 
-    def __init__(self, file):
-        self.file = file
+    def __init__(self, file, names: Iterable[str]):
+        self.file, self.names = file, list(names)
+        self.rows, self.quoted = csv.writer(file, lineterminator="\n"), csv.writer(self, lineterminator="\r\n")
+        self.put(self.names)
+
+    def writerow(self, row: Mapping) -> None:
+        """Write a row."""
+        get = row.get
+        self.put([get(name, "") for name in self.names])
+
+    def put(self, cells: list) -> None:
+        """Write the cells of a row."""
+        try:
+            plain = "\r" not in "".join(cells)
+        except TypeError:  # numbers or None
+            plain = "\r" not in "".join(map(str, cells))
+        (self.rows if plain else self.quoted).writerow(cells)
+
+    def writerows(self, rows: Iterable[Mapping]) -> None:
+        """Write rows."""
+        for row in rows:
+            self.writerow(row)
 
     def write(self, row: str) -> None:
-        """Write a row that the csv module ended in its own way."""
+        """Write a row in which a cell holds a carriage return: Python 3.11 quotes it only where it is part of the line
+        ending, which then is replaced."""
         self.file.write(row.removesuffix("\r\n") + "\n")
 
 
-def writer(file, names: Iterable[str]) -> csv.DictWriter:
-    """A writer of rows with the columns `names` (other keys are left out), its header written."""
-    out = csv.DictWriter(_Lines(file), list(names), restval="", extrasaction="ignore", lineterminator="\r\n")
-    out.writeheader()
-    return out
+def writer(file, names: Iterable[str]) -> Writer:
+    """A writer of rows with the columns `names`, its header written."""
+    return Writer(file, names)
 
 
 def text(names: Iterable[str], rows: Iterable[dict]) -> str:

@@ -133,8 +133,10 @@ def packaged(name: str) -> Path:
     return Path(spec.submodule_search_locations[0], file)
 
 
-def needed(block: str, settings: dict | str | None) -> list[Need]:
+def needed(block: str, settings: dict | list | str | None) -> list[Need]:
     """The models of one block of the configuration, by its dotted name (`score.flow`, `caption`, `detector`...)."""
+    if isinstance(settings, list):
+        return [Need(f"{block}.{entry['name']}", entry["model"], entry["revision"]) for entry in settings]
     if isinstance(settings, str):
         return [Need(block, f"package:{settings}")] if settings in PACKAGED else []
     model = (settings or {}).get("model")

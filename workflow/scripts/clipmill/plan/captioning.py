@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import reduce
 
 from clipmill.captions.prompts import columns, read, wording
 from clipmill.plan import engines
@@ -18,6 +19,12 @@ def captioners(config: dict) -> dict[str, dict]:
     return {"caption": config["caption"]} | {f"captioners.{name}": it for name, it in config["captioners"].items()}
 
 
+def last_rules(config: dict) -> dict[str, str]:
+    """The other captioners that run, by name, with the full name of the last rule of each."""
+    last = "clean_captions" if config["clean"]["enabled"] else "caption_clips"
+    return {name: f"captions.{last}.{name}" for name, block in config["captioners"].items() if block["enabled"]}
+
+
 def on_servers(config: dict) -> list[str]:
     """The names of the other captioners whose model runs elsewhere."""
     return [name for name, block in config["captioners"].items() if engines.engine(block) == "server"]
@@ -27,6 +34,7 @@ def mistakes(config: dict) -> Iterator[str]:
     """What is wrong in the blocks of captioners, a line each. Prompts are as `with_prompts` left them."""
     for name, block in captioners(config).items():
         yield from (f"{name}.{line}" for line in _of_block(block, name))
+        yield from (f"{name}.append: {line}" for line in _not_measured(config, block["append"]))
     for name in config["captioners"]:
         if not COLUMN.fullmatch(name) or name in TAKEN:
             yield f"captioners.{name}: a name has letters, digits and _ only, and not 'windows': it is in text_{name}"
@@ -40,6 +48,14 @@ def columns_of(config: dict, name: str) -> list[str]:
     captioner = name.partition(".")[2]
     made = columns(captioners(config)[name])
     return [f"text_{captioner}{column.removeprefix('text')}" if captioner else column for column in made]
+
+
+def _not_measured(config: dict, append: list[str]) -> Iterator[str]:
+    """What cannot be said behind a caption, because it is not measured."""
+    makers = {"aes": "score.aesthetic", "flow": "score.flow", "cmotion": "camera"}
+    for column in append:
+        if not reduce(dict.get, makers[column].split("."), config)["enabled"]:
+            yield f"{column} is made by {makers[column]}, which is not enabled"
 
 
 def _of_block(caption: dict, name: str) -> Iterator[str]:

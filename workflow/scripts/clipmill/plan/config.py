@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import reduce
 from pathlib import Path
 
-from clipmill.plan import captioning, credentials, messages, releases
+from clipmill.plan import captioning, credentials, messages, named, releases, targets
 from clipmill.plan.flow import BY_CLIP
 from clipmill.videos.lists import is_list
 
@@ -35,7 +35,7 @@ def check(config: dict, schema_path: str | Path) -> dict:
     """
     from jsonschema import Draft202012Validator
 
-    schema = load(schema_path)
+    schema = named.with_columns(load(schema_path), config)
     complete = _complete(config, schema, schema)
     errors = Draft202012Validator(schema).iter_errors(complete)
     known = [path for path, _ in _keys(schema, schema)]
@@ -152,7 +152,7 @@ def _contradictions(config: dict, schema: dict) -> Iterator[str]:
     if PATTERN.intersection(config["results"]):
         yield f"results: {config['results']!r} is wrong; Snakemake reads the characters {{ }} < > in it as its own"
     known = schema["properties"]["select"]["properties"]
-    for column, limits in config["select"].items():
+    for column, limits in targets.limits(config["select"]).items():
         low, high = limits["min"], limits["max"]
         if low is not None and high is not None and low > high:
             yield f"select.{column}: min {low} is more than max {high}, so nothing would be kept"
@@ -163,9 +163,12 @@ def _contradictions(config: dict, schema: dict) -> Iterator[str]:
                 f"set score.{scorer}.enabled to true, or min and max of select.{column} to null"
             )
         needs = known.get(column, {}).get("needs")
-        measured = not needs or config["chosen"] or reduce(dict.get, needs.split("."), config)
+        given = reduce(dict.get, needs.split("."), config) if needs else True
+        moments = isinstance(given, list)
+        measured = config["chosen"] or (len(given) > 1 if moments else given)
         if not measured and (low, high) != (None, None):
-            yield f"select.{column}: the column is measured where {needs} is true; set that, or min and max to null"
+            asked = "names several moments" if moments else "is true"
+            yield f"select.{column}: the column is measured where {needs} {asked}; set that, or min and max to null"
     shortest, longest = config["clips"]["min_seconds"], config["clips"]["max_seconds"]
     if longest is not None and longest < 2 * shortest:
         yield (
@@ -180,6 +183,8 @@ def _contradictions(config: dict, schema: dict) -> Iterator[str]:
     if not is_list(videos) and videos.is_relative_to(results):
         yield f"videos: {config['videos']} lies in results ({config['results']}); results may lie in videos only"
     yield from captioning.mistakes(config)
+    yield from targets.mistakes(config, known, is_list(config["videos"]))
+    yield from named.mistakes(config, known)
     yield from _left_in_sources(config["cut"])
     if not config["match"]["enabled"] and set(config["select"]["match"].values()) != {None}:
         yield "select.match: match is not enabled; set match.enabled to true, or min and max of select.match to null"

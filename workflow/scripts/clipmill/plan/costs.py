@@ -12,6 +12,8 @@ RATES = {
     "score_aesthetic": 0.05,  # per clip
     "score_flow": 0.03,  # per second of a clip
     "score_ocr": 3.0,  # per clip
+    "score_classifiers": 0.1,  # per clip
+    "score_labels": 0.005,  # per clip, whose vectors are remembered
     "hash_clips": 0.02,  # per clip: 16 stored frames
     "caption_clips": 1.0,  # per clip
     "clean_captions": 0.001,  # per clip

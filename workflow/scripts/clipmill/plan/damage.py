@@ -42,6 +42,9 @@ FIRST = {
 """The other tables, with what must be missing so that Snakemake makes them again."""
 OPTIONAL = {
     "tables/duplicates.csv": "tables/selected.csv",
+    "tables/quotas.csv": "tables/selected.csv",
+    "tables/groups.csv": "tables/selected.csv",
+    "tables/targets.csv": "tables/selected.csv",
     **{f"report/figures/{name}": f"report/figures/{name}" for name in FIGURES},
     "report/index.html": "report/index.html",
     "report/complete.json": "report/complete.json",

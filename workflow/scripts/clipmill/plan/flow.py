@@ -5,13 +5,15 @@ A rule's full name is `<phase>.<rule>`, as in the names of its folders: `clips.s
 
 from dataclasses import dataclass, field, replace
 
-from clipmill.plan import engines, texts
+from clipmill.plan import engines, targets, texts
 
 PHASES = ("videos", "clips", "captions")
 AFTER_CAPTIONS = ("match",)
 """Columns whose thresholds select_pairs applies; select_clips applies the others."""
 NOT_OF_A_CLIP = ("when", "mode", "enabled")
 """Keys of `cut` on which the bytes of a clip do not depend."""
+CLASSIFIERS, LABELS = "classifiers", "labels"
+"""Keys of `score` that are no scorer's block."""
 BY_CLIP = ("crop_borders", "deinterlace")
 """Keys of `cut` that the scan turns into a column of each clip: steps depend on that column."""
 
@@ -50,7 +52,10 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
     cut = {key: value for key, value in blocks["cut"].items() if key not in (*NOT_OF_A_CLIP, *BY_CLIP)}
     by_clip = {key: blocks["cut"][key] for key in BY_CLIP}
     cuts, has_text = config["cut"]["enabled"] and config["cut"]["mode"] == "encode", texts.expected(config)
-    limits = {column: asked for column, given in blocks["select"].items() if (asked := limits_of(given))}
+    limits = {
+        column: asked for column, given in targets.limits(blocks["select"]).items() if (asked := limits_of(given))
+    }
+    labels_first = targets.needs_camera(config)
     late_limits = {column: limits.pop(column) for column in AFTER_CAPTIONS if column in limits}
     cleaning = Rule(
         without_switch(blocks["clean"]) | {"refine": blocks["refine"]} | (frames if sees else {}),
@@ -72,6 +77,15 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
             blocks["score"][name] | frames, block=f"score.{name}", model=block.get("model"), enabled=block["enabled"]
         )
         for name, block in config["score"].items()
+        if name not in (CLASSIFIERS, LABELS)
+    }
+    scorers |= {
+        "clips.score_classifiers": Rule(
+            {CLASSIFIERS: blocks["score"][CLASSIFIERS]} | frames,
+            block="score.classifiers",
+            enabled=bool(config["score"][CLASSIFIERS]),
+        ),
+        "clips.score_labels": labels(config["score"], blocks["score"], frames),
     }
     return {
         "videos.scan_videos": Rule(
@@ -88,6 +102,7 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
             {"chosen": blocks["chosen"]},
             reads=tuple(name for name, rule in scorers.items() if rule.enabled), remembers=False
         ),
+        **({"clips.label_camera": Rule(blocks["camera"], reads=("clips.select_clips",))} if labels_first else {}),
         "clips.cut_clips": Rule(cut, enabled=cuts and config["cut"]["when"] == "first"),
         **in_turn({
             "captions.caption_clips": captioner("caption", config["caption"], blocks["caption"], frames),
@@ -106,9 +121,18 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
     }  # fmt: skip
 
 
+def labels(config: dict, blocks: dict, frames: dict) -> Rule:
+    """The rule of zero-shot labels. It follows the aesthetic score, whose vectors of frames it takes."""
+    of = {key: value for key, value in blocks["aesthetic"].items() if key in ("model", "pretrained", "frames", "batch")}
+    reads = ("clips.score_aesthetic",) if config["aesthetic"]["enabled"] else ()
+    return Rule(
+        {LABELS: blocks[LABELS]} | of | frames, block="score.aesthetic", reads=reads, enabled=bool(config[LABELS])
+    )
+
+
 def without_switch(block: dict) -> dict:
-    """A block without what says whether its rule runs."""
-    return {name: value for name, value in block.items() if name not in ("enabled", "given")}
+    """A block without what says whether its rule runs, and what gather_captions alone looks at."""
+    return {name: value for name, value in block.items() if name not in ("enabled", "given", "append")}
 
 
 def captioner(name: str, config: dict, block: dict, frames: dict) -> Rule:

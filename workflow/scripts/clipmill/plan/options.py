@@ -1,9 +1,10 @@
 """The options of the rules that list and gather, from a configuration. Light: every job imports it."""
 
+import json
 import shlex
 
-from clipmill.engine.fingerprints import columns_made
-from clipmill.plan import captioning
+from clipmill.engine.fingerprints import columns_made, fingerprint
+from clipmill.plan import captioning, targets
 from clipmill.plan.flow import script_of
 from clipmill.plan.pipeline import Pipeline
 from clipmill.videos import lists, sources
@@ -17,7 +18,7 @@ def listing(pipeline: Pipeline) -> str:
 
 def own_columns(pipeline: Pipeline) -> list[str]:
     """The columns that map rules make, which a list's columns may not be called."""
-    config, said = pipeline.config, set()
+    config, said = pipeline.config, set(targets.limits(pipeline.schema["properties"]["select"]["properties"]))
     if lists.is_list(config["videos"]):
         said.update(*(captioning.columns_of(config, name) for name in captioning.captioners(config)))
     return sorted(said.union(*(columns_made(script_of(name)) for name in pipeline.rules)))
@@ -31,9 +32,14 @@ def state_of_sources(pipeline: Pipeline) -> str:
 
 def gathering(pipeline: Pipeline) -> str:
     """The options of gather_captions besides its tables."""
+    blocks = captioning.captioners(pipeline.config)
     left = pipeline.config["cut"]["enabled"] and pipeline.config["cut"]["mode"] == "none"
     root = sources.root_of(pipeline.config["videos"], pipeline.config["videos_root"])
-    return shlex.join(["--captioners", *pipeline.captioners(), *(["--sources", str(root)] if left else [])])
+    append = {captioning.columns_of(pipeline.config, name)[0]: block["append"] for name, block in blocks.items()}
+    words = ["--append", json.dumps(append)] if any(append.values()) else []
+    return shlex.join(
+        ["--captioners", *captioning.last_rules(pipeline.config), *(["--sources", str(root)] if left else []), *words]
+    )
 
 
 def extras(pipeline: Pipeline, name: str) -> list[str]:
@@ -41,3 +47,9 @@ def extras(pipeline: Pipeline, name: str) -> list[str]:
     known = pipeline.schema["properties"]["select"]["properties"]
     needed = pipeline.rules[name].settings.keys() - known.keys()
     return [f"{pipeline.results}/plan/{name.partition('.')[0]}/{{shard}}.extras.csv"] if needed else []
+
+
+def quotas(pipeline: Pipeline) -> dict[str, str]:
+    """`code` and `target` (JSON) of fill_quotas."""
+    target = pipeline.config["select"][targets.KEY]
+    return {"code": fingerprint("fill_quotas"), "target": json.dumps(target, ensure_ascii=False)}

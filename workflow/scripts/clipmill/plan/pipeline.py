@@ -10,6 +10,7 @@ from pathlib import Path
 
 from clipmill.engine import weights
 from clipmill.engine.fingerprints import digest, fingerprint, without_speed
+from clipmill.plan import named
 from clipmill.plan.flow import PHASES, map_rules, script_of
 from clipmill.videos import sources
 
@@ -21,7 +22,8 @@ class Pipeline:
     """The flow of one checked configuration. Paths hold the wildcard `{shard}`."""
 
     def __init__(self, config: dict, schema: dict):
-        self.config, self.results, self.schema = config, config["results"].rstrip("/"), schema
+        self.config, self.results = config, config["results"].rstrip("/")
+        self.schema = named.with_columns(schema, config)
         self.rules = map_rules(config, config)
         lasting, of_caption = without_speed(config, schema), schema["properties"]["caption"]
         others = {name: without_speed(block, of_caption) for name, block in config["captioners"].items()}
@@ -56,12 +58,6 @@ class Pipeline:
         chain = [name for name, rule in self.rules.items() if rule.enabled and name.count(".") == 1]
         found = [name for name in chain if name.startswith(phase) and (not among or script_of(name) in among)]
         return found[-1] if found else f"{phase}.{among[0]}"
-
-    def captioners(self) -> dict[str, str]:
-        """The other captioners by name, with the full name of the last rule of each."""
-        names = {name: self.config["captioners"][name]["enabled"] for name in self.config["captioners"]}
-        last = "clean_captions" if self.config["clean"]["enabled"] else "caption_clips"
-        return {name: f"captions.{last}.{name}" for name, enabled in names.items() if enabled}
 
     def of_captioner(self, script: str, *names: str) -> str:
         """The table that a rule of another captioner (of these `names` where there are any) writes for a shard, by the
@@ -139,10 +135,12 @@ class Pipeline:
         }
 
 
-def naming(block: str, keys: dict | str) -> dict | str:
+def naming(block: str, keys: dict | list | str) -> dict | list | str:
     """Those keys of a configuration block that name models."""
     if isinstance(keys, str):
         return keys
+    if isinstance(keys, list):
+        return [{key: entry[key] for key in ("name", "model", "revision", "label")} for entry in keys]
     found = {key: keys[key] for key in MODEL_KEYS if key in keys}
     # With frames, it must be another kind of model.
     return found | {"frames": bool(keys["frames"])} if block == "refine" else found

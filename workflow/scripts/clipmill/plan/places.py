@@ -1,8 +1,10 @@
 """The folders of a run, checked before it starts and by a dry run. Mistakes are SystemExit with a plain message."""
 
+import json
 import tempfile
 from pathlib import Path
 
+from clipmill.plan import targets
 from clipmill.report import marks
 from clipmill.videos import lists, sources
 
@@ -21,6 +23,11 @@ def require(config: dict) -> None:
         if "id" not in (names := lists.columns(chosen, ["id"])):
             raise SystemExit(f"chosen: {chosen} has no column `id`; it has {', '.join(names)}")
     results = Path(config["results"])
+    if is_merged(results):
+        raise SystemExit(
+            f"{results} was made by make merge, so no run may write to it. {REMEDY}; its release: make release "
+            f"RESULTS='{results}'"
+        )
     try:
         with tempfile.TemporaryFile(dir=nearest(results)):
             pass
@@ -28,13 +35,26 @@ def require(config: dict) -> None:
         raise SystemExit(f"{results}: the results cannot be written: {error.strerror}. {REMEDY}") from error
 
 
+def is_merged(results: Path) -> bool:
+    """Whether `make merge` has made these results."""
+    try:
+        return "merged" in json.loads((results / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+
+
 def require_columns(config: dict) -> None:
-    """End where a threshold acts on a column that is neither ours nor the list's. Ours have `min` and `max` only."""
-    wanted = {name.removeprefix("list_") for name, limits in config.get("select", {}).items() if "in" in limits}
+    """End where a threshold or a target names a column that is neither ours nor the list's. Ours have `min` and `max`
+    only."""
+    select = config.get("select", {})
+    others = {name for name, limits in select.items() if "in" in limits}
+    of_target = set(targets.named(config)) - {*targets.MADE, *(select.keys() - others)} if select else set()
+    wanted = {name.removeprefix("list_") for name in others | of_target}
     if wanted and lists.is_list(config["videos"]):
         names = lists.columns(config["videos"], wanted)
         if unknown := sorted(wanted - set(names)):
-            raise SystemExit(f"select.{unknown[0]}: {config['videos']} has no such column; it has {', '.join(names)}")
+            key = unknown[0] if {unknown[0], f"list_{unknown[0]}"} & others else f"target: {unknown[0]}"
+            raise SystemExit(f"select.{key}: {config['videos']} has no such column; it has {', '.join(names)}")
 
 
 def require_folder(results: str | Path) -> None:

@@ -3,6 +3,7 @@
 import json
 
 from clipmill.engine.fingerprints import SCRIPTS, digest, fingerprint
+from clipmill.plan import targets
 from clipmill.plan.flow import AFTER_CAPTIONS, script_of
 from clipmill.plan.pipeline import Pipeline
 from clipmill.videos import sources
@@ -17,7 +18,7 @@ def release(pipeline: Pipeline, name: str) -> dict[str, str]:
     """`code` and `options` (JSON) of a format of the release, or of its `card`."""
     of_card = ["formats", "card", "path_prefix", "link"]
     keys = [*DIVIDED, *(of_card if name == "card" else FORMATS[name])]
-    ours = list(pipeline.schema["properties"]["select"]["properties"])
+    ours = list(targets.limits(pipeline.schema["properties"]["select"]["properties"]))
     options = {key: pipeline.config["release"][key] for key in keys} | {"numbers": ours}
     return {"code": fingerprint(f"release_{name}"), "options": json.dumps(options, ensure_ascii=False)}
 
@@ -33,7 +34,7 @@ def report(pipeline: Pipeline) -> dict[str, str]:
 
     `code` covers the page's own files, too: a page of another version is made again, and computes nothing.
     """
-    config, known = pipeline.config, pipeline.schema["properties"]["select"]["properties"]
+    config, known = pipeline.config, targets.limits(pipeline.schema["properties"]["select"]["properties"])
     settings = {
         "results": pipeline.results,
         "videos": str(sources.root_of(config["videos"], config["videos_root"])),
@@ -44,8 +45,9 @@ def report(pipeline: Pipeline) -> dict[str, str]:
         # Where clips are chosen by their ids, no limit is applied before captioning.
         "select": {
             column: {} if config["chosen"] and column not in AFTER_CAPTIONS else limits
-            for column, limits in config["select"].items()
+            for column, limits in targets.limits(config["select"]).items()
         },
+        "target": config["select"][targets.KEY] if targets.active(config) else None,
         "late": list(AFTER_CAPTIONS),
         "columns": {
             column: {"description": node["description"], "model": model_of(config, column, node.get("scorer", ""))}

@@ -90,6 +90,7 @@ def made(account: dict) -> list[str]:
         "![From files to pairs](figures/funnel.svg)",
         "Thresholds, both inclusive (empty: no limit):",
         table(("column", *keys), used),
+        *([plain(target)] if (target := summary.target(limits)) else []),
         "![Scores of all clips and of the pairs](figures/scores.svg)",
         "What was left out, and why:",
         table(
@@ -105,9 +106,11 @@ def made(account: dict) -> list[str]:
 def chosen(configuration: dict) -> list[tuple[str, str]]:
     """The model of each step that runs."""
     caption, server = configuration["caption"], configuration["caption"]["server"]
-    scorers = {
-        f"score.{name}": block.get("model") for name, block in configuration["score"].items() if block["enabled"]
-    }
+    score = dict(configuration["score"])
+    classifiers = score.pop("classifiers", [])
+    score.pop("labels", None)  # by the model of score.aesthetic
+    scorers = {f"score.{name}": block.get("model") for name, block in score.items() if block["enabled"]}
+    scorers |= {f"score.{entry['name']}": entry["model"] for entry in classifiers}
     captioner = f"{server['model']} (on a server)" if server["url"] else caption["model"]
     names = {"detector": configuration["detector"], **scorers, "caption": captioner, "prompt": caption["prompt"]}
     names |= {"refine": configuration["refine"]["model"], "match": configuration["match"]["model"]}

@@ -38,7 +38,8 @@ def write(results: Path, account: dict, folder: Path) -> None:
     limits = summary.thresholds(select)
     save(bars("rows", {name: int(count) for name, count in account["counts"].items()}), folder / "funnel.svg")
     save(bars("rejects", reasons(account["rejects"])), folder / "rejects.svg")
-    moved = {name: of for name, of in select.items() if not {"is", "in"} & limits.get(name, {}).keys()}
+    on_texts = {name for name, asked in limits.items() if {"is", "in"} & asked.keys()}
+    moved = {name: of for name, of in select.items() if name not in on_texts | {"target"}}
     save(scores(results, moved), folder / "scores.svg")
     save(lengths(results / "meta.csv"), folder / "lengths.svg")
     page(("stage", "reason", "rows"), account["rejects"], folder / "rejects.html")

@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import yaml
 
+from clipmill.engine.tables import TableError
 from clipmill.release import typed_table
 from clipmill.release.pairs import TRAIN, Pair
 from clipmill.release.typed_table import TypedTable
@@ -62,11 +64,20 @@ class HuggingFace(Writer):
                 return self.clips.sha256(source, state, file)
         digest = self.clips.sha256(source, state)
         if self.options["link"] == "hardlink":
-            os.link(self.results / source, target)
+            self.link(self.results / source, target)
         else:
             final = self.target.joinpath(*self.place_of(pair)).parent
             os.symlink(os.path.relpath((self.results / source).resolve(), final.resolve()), target)
         return digest
+
+    def link(self, source: Path, target: str) -> None:
+        """Another name for a clip. Raises TableError where the disk, or its owner, allows none."""
+        try:
+            os.link(source.resolve(), target)
+        except OSError as error:
+            raise TableError(
+                f"{source} cannot be hard-linked ({error.strerror}): set release.link to copy or symlink"
+            ) from error
 
     def held(self) -> Iterator[str]:
         for table in self.folder.glob(f"*/data/*/{TABLE}"):

@@ -1,6 +1,7 @@
 """The pairs of a release: their split and their bucket."""
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -29,8 +30,8 @@ class Pair:
 
     @property
     def name(self) -> str:
-        """The file's name: its id, which holds no dot, and its suffix."""
-        return self.row["path"].rpartition("/")[2]
+        """The file's name in the release: the clip's id, which holds no dot, and its file's suffix."""
+        return self.row["id"] + os.path.splitext(self.row["path"])[1].lower()
 
     def part(self, *before: str) -> str:
         """The name of the part of the release to which it belongs, `before` first."""

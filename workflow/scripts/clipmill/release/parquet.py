@@ -16,6 +16,7 @@ class Parquet(Writer):
     """Numbered files per split and bucket."""
 
     name = "parquet"
+    holds_clips = False
 
     def write(self, found: Iterator[Pair]) -> None:
         parts: dict[str, TypedTable] = {}

@@ -72,8 +72,20 @@ def thresholds(select: dict) -> dict[str, dict[str, str]]:
             if value is not None
         }
         for name, given in select.items()
+        if name != "target"  # a number of clips, which is no threshold of a column
     }
     return {name: given for name, given in asked.items() if given}
+
+
+def target(select: dict) -> str:
+    """What the selection was to hold, in a sentence; empty without a target."""
+    asked = select.get("target") or {}
+    given = [(name, asked[name]) for name in ("clips", "hours", "share") if asked.get(name) is not None]
+    if not given:
+        return ""
+    over = f", filled evenly by {' and '.join(asked['balance'])}" if asked["balance"] else ""
+    amount = f"{given[0][0]} {given[0][1]:g}{over}"
+    return f"Of what passed, a target was selected: {amount}, the highest {asked['order']} first."
 
 
 def counts(results: Path) -> dict[str, int]:
@@ -156,6 +168,8 @@ def text(account: dict, results: Path) -> str:
     if account["rejects"]:
         lines += ["", "Rejects"]
         lines += [f"  {reject['rows']:>7}  {reject['stage']}: {reject['reason']}" for reject in account["rejects"]]
+    if account.get("chosen"):
+        lines += ["", account["chosen"]]
     if account["ignored"]:
         lines += ["", ignored_line(account["ignored"])]
     heads = ("computed", "remembered", "job s", "CPU-hours", "GPU-hours", "s per pair")

@@ -16,28 +16,43 @@ class DamagedClip(Exception):
 
 
 class VouchedClips:
-    """The clips that the tables of `cut_clips` vouch for, in the order of meta.csv: by id."""
+    """The clips of meta.csv, to be asked for in its order, by id: the tables of `cut_clips` vouch for those that were
+    cut, tables/videos.csv for whole sources (`cut.mode: none`)."""
 
     def __init__(self, results: Path, cut: Path):
         """`cut`: the folder with the tables of the shards of plan/captions."""
         self.results = results
-        shards = [row["shard"] for row in tables.read(results / "plan" / "captions" / "manifest.csv")]
+        shards = (row["shard"] for row in tables.read(results / "plan" / "captions" / "manifest.csv"))
         self.sums = (vouch.check(cut / f"{shard}.csv").files for shard in shards)
         self.states: dict[str, str] = {}
+        self.videos = tables.read(results / "tables" / "videos.csv")
+        self.video: dict[str, str] = {"id": ""}
 
-    def state(self, path: str) -> str:
-        """What was recorded of a clip, to be asked for in order. Raises DamagedClip where nothing vouches for it."""
+    def state(self, row: dict) -> str:
+        """What was recorded of a pair's clip: digest, bytes and time. Raises DamagedClip where nothing vouches for it,
+        TableError where it has no file of its own."""
+        path = row["path"]
         if os.path.isabs(path):
-            raise tables.TableError(
-                f"{path} was not cut by Clipmill (cut.mode: none), so this format cannot hold it; "
-                "set release.formats to [csv]"
-            )
+            return self.state_of_source(row)
         while path not in self.states:
             following = next(self.sums, None)
             if following is None:
                 raise self.damaged(path, "is vouched for by nothing")
             self.states = following
         return self.states[path]
+
+    def state_of_source(self, row: dict) -> str:
+        """The same of a clip that is a whole source."""
+        while self.video["id"] < row["video_id"]:
+            self.video = next(self.videos, {"id": "~"})
+        if self.video["id"] != row["video_id"]:
+            raise self.damaged(row["path"], "is vouched for by nothing")
+        if self.video["num_frames"] != row["num_frames"]:
+            raise tables.TableError(
+                f"{row['id']} is a part of {row['path']} and has no file of its own (cut.mode: none), so this format "
+                "cannot hold it; set cut.mode to encode, or release.formats to [csv] or [parquet]"
+            )
+        return f"{self.video['digest']} {self.video['bytes']} 0"
 
     def chunks(self, path: str, state: str) -> Iterator[bytes]:
         """The content of a clip. Its end is followed by DamagedClip where it is not as recorded."""
@@ -67,6 +82,8 @@ class VouchedClips:
 
     def damaged(self, path: str, why: str) -> DamagedClip:
         """The error about a clip."""
+        if os.path.isabs(path):
+            return DamagedClip(f"{path} {why}: put it back as it was, or run the same command again")
         return DamagedClip(
             f"{self.results / path} {why}: run make audit RESULTS='{self.results}' ARGS=--remove, then the same "
             "command again, which cuts it again"

@@ -29,10 +29,17 @@ class Writer:
     """The format, and its folder in the release."""
     reserved: tuple[str, ...] = ()
     """Names of columns that the format needs for itself."""
+    holds_clips = True
+    """Whether it holds the clips or their paths."""
 
     def __init__(self, results: Path, cut: Path, options: dict, threads: int = 1):
         self.results, self.options, self.meta = results, options, results / "meta.csv"
         self.columns = Columns(self.meta, options, self.reserved)
+        if self.holds_clips and "path" not in tables.columns(self.meta):
+            raise tables.TableError(
+                f"{self.meta} has no column path (cut.enabled: false), so {self.name} has no clips to hold; "
+                "set release.formats to [parquet], or cut.enabled to true"
+            )
         self.clips = VouchedClips(results, cut)
         self.threads = threads
         self.folder = results / "work" / "release" / self.name / "new"
@@ -83,7 +90,7 @@ class Writer:
 
     def states(self, found: Iterable[Pair]) -> Iterator[tuple[Pair, str]]:
         """(pair, what was recorded of its clip)"""
-        return ((pair, self.clips.state(pair.row["path"])) for pair in found)
+        return ((pair, self.clips.state(pair.row)) for pair in found)
 
 
 class Tally:

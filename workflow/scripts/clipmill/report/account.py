@@ -11,6 +11,8 @@ from clipmill.report import clips
 
 EXAMPLES = 3
 """Rejects of each reason that are shown."""
+GROUPS = 50
+"""Groups of a target that are shown."""
 
 
 def milliseconds(rows: pd.DataFrame) -> pd.Series:
@@ -42,6 +44,21 @@ def reasons(tables: Iterable[Path]) -> list[dict]:
         entry = {"stage": stage, "reason": reason, "count": len(group), "ms": int(group["ms"].sum())}
         found.append(entry | {"examples": examples})
     return sorted(found, key=lambda entry: (entry["stage"], -entry["count"], entry["reason"]))
+
+
+def target(results: Path, asked: dict | None) -> dict | None:
+    """What the page says of a target of the selection; None without one.
+
+    `asked`; its largest `groups` (name, clips that pass the thresholds, those that stay); how many groups there are
+    (`count`); what `others` would give.
+    """
+    if not asked:
+        return None
+    groups = clips.table(results / "tables/groups.csv", ["group", "clips", "stay"])
+    groups = groups.astype({"clips": int, "stay": int}).sort_values(["clips", "group"], ascending=[False, True])
+    others = clips.table(results / "tables/targets.csv", ["share", "clips", "hours", "least", "most"]).astype(float)
+    shown = groups.head(GROUPS).to_dict("records")
+    return {"asked": asked, "count": len(groups), "groups": shown, "others": others.to_dict("records")}
 
 
 def rates(results: Path, rules: Iterable[str], shipped: dict[str, float]) -> list[dict]:

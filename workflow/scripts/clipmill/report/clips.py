@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from clipmill.engine import vouch
+from clipmill.engine import tables, vouch
 
 EXACT = 200_000
 """Most clips that the page counts one by one."""
@@ -31,9 +31,13 @@ KEPT = ""
 
 
 def texts(path: str | Path, columns: Iterable[str]) -> Iterator[pd.DataFrame]:
-    """These columns of a table as texts, in parts that fit in memory. Raises Damaged where it is not as written."""
+    """These columns of a table as texts, in parts that fit in memory; empty texts where a rule that is switched off
+    has made none. Raises Damaged where it is not as written."""
     vouch.check_if_vouched(path)
-    yield from pd.read_csv(path, usecols=list(columns), dtype=str, keep_default_na=False, chunksize=ROWS)
+    columns, there = list(columns), tables.columns(path)
+    known = [name for name in columns if name in there]
+    for part in pd.read_csv(path, usecols=known, dtype=str, keep_default_na=False, chunksize=ROWS):
+        yield part.reindex(columns=columns, fill_value="")
 
 
 def table(path: str | Path, columns: Iterable[str]) -> pd.DataFrame:

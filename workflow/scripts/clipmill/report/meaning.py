@@ -11,6 +11,7 @@ COLUMNS = {
         "published": [
             ["min 5", "Open-Sora 1.0 to 1.2, `filter --aesmin 5`"],
             ["min 4.5", "Open-Sora, its 30M clips of Panda-70M"],
+            ["min 4", "Open-Sora 1.3's code"],
             ["min 3.5", "cosmos-curate, lowest of the sampled frames"],
         ],
     },
@@ -20,12 +21,26 @@ COLUMNS = {
         "better": NEITHER,
         "published": [["min 0.3", "Open-Sora 1.3's code: below it, too still"]],
     },
+    "flow_camera": {"title": "Camera's motion", "unit": "pixels at 320x576", "better": NEITHER, "published": []},
+    "flow_object": {"title": "Motion of things", "unit": "pixels at 320x576", "better": NEITHER, "published": []},
     "ocr": {"title": "Text boxes", "unit": "boxes", "better": LOWER, "published": []},
     "ocr_area": {
         "title": "Text area",
         "unit": "share of the picture, 0-1",
         "better": LOWER,
         "published": [["max 0.02", "VideoX-Fun"]],
+    },
+    "ocr_overlay": {
+        "title": "Text laid over",
+        "unit": "share of the picture, 0-1",
+        "better": LOWER,
+        "published": [["none", "cosmos-curate drops clips with any"]],
+    },
+    "ocr_corner": {
+        "title": "Text in corners",
+        "unit": "share of the picture, 0-1",
+        "better": LOWER,
+        "published": [["none", "cosmos-curate drops clips with it in a tenth of the frames"]],
     },
     "match": {
         "title": "Caption against picture",

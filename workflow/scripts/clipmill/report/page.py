@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from clipmill.clips.thresholds import NOT_CHOSEN, VIDEO_ONLY, failure
+from clipmill.clips.thresholds import BEYOND_LIMITS, STAGE, VIDEO_ONLY, failure
 from clipmill.engine import tables, vouch
 from clipmill.engine.memo import Memo
 from clipmill.report import account, clips, grid, marks, meaning, strips
-from clipmill.videos import frames
+from clipmill.report.stores import Stores
 
 WEB = Path(__file__).parent / "web"
 SCRIPTS = ("counts.js", "charts.js", "strips.js", "panels.js", "page.js")
@@ -51,11 +51,11 @@ def build(results: Path, settings: dict, shipped: dict[str, float], complete: bo
     limits = {one["name"]: [float(one["grid"][at]) for at in one["now"].values() if at >= 0] for one in columns}
     places, chance = clips.pictured(run.rows, values, limits, set(marked))
     without = np.flatnonzero(run.rows["id"].isin(set(marked)) & ~run.rows.index.isin(places))
-    store = frames.Store(Path(settings["store"]), Path(settings["videos"]))
-    drawn = strips.drawn(store, run.rows.iloc[places].to_dict("records"))
+    stores = Stores(settings)
+    drawn = strips.drawn(stores, run.rows.iloc[places].to_dict("records"))
     numbers = iter(range(len(drawn)))
     shown = [
-        {**_clip(run, place), "chance": place in chance, "strip": -1 if strip is None else next(numbers)}
+        {**_clip(run, place, stores), "chance": place in chance, "strip": -1 if strip is None else next(numbers)}
         for place, strip in zip([*places.tolist(), *without.tolist()], [*drawn, *[None] * len(without)], strict=True)
     ]
     known = set(run.rows["id"])
@@ -67,6 +67,7 @@ def build(results: Path, settings: dict, shipped: dict[str, float], complete: bo
         "strata": run.strata,
         "columns": columns,
         "fixed": run.fixed,
+        "target": account.target(results, settings["target"]),
         "funnel": account.files(results / "tables/listing.csv", results / "tables/videos.csv"),
         "rejects": account.reasons([results / name for name in (REJECTS if complete else EARLY_REJECTS)]),
         "costs": account.rates(results, settings["rules"], shipped),
@@ -102,7 +103,7 @@ class Run:
         ids = self.rows["id"]
         self.rows["ms"] = account.milliseconds(self.rows)
         self.rows["kept"] = ~ids.isin(early.index)
-        out_of_reach = (early["stage"] != "select_clips") | (early["reason"] == NOT_CHOSEN)
+        out_of_reach = (early["stage"] != STAGE) | early["reason"].isin(BEYOND_LIMITS)
         self.rows["failed"] = ids.isin(early.index[out_of_reach])
         for name, asked in self.fixed.items():
             values = self.rows[name].unique()
@@ -170,21 +171,20 @@ def _states(run: Run) -> dict[str, np.ndarray]:
     return {name: column.to_numpy(dtype=kind) for name, (column, kind) in kinds.items()}
 
 
-def _clip(run: Run, place: int) -> dict:
+def _clip(run: Run, place: int, stores: Stores) -> dict:
     """What the page says of a clip: where it lies (paths from the page's folder), its caption, why it is a reject."""
     row = run.rows.iloc[place]
     after = run.later.loc[row["id"]] if row["id"] in run.later.index else {"text": "", "path": "", "why": ""}
-    source = (Path(run.settings["videos"]) / row["relpath"]).resolve()
     text, longest = after["text"], TEXT // clips.PICTURED
     return {
         "row": place,
         "id": row["id"],
         "file": row["relpath"],
-        "source": os.path.relpath(source, (run.results / "report").resolve()),
+        "source": stores.source(row, run.results / "report"),
         "start": row["start"],
         "end": row["end"],
         "still": row["kind"] == "image",
-        "clip": after["path"],
+        "clip": "" if os.path.isabs(after["path"]) else after["path"],
         "text": text if len(text) <= longest else f"{text[:longest]} [shortened: {len(text)} characters]",
         "why": run.why.get(row["id"], "") or after["why"],
     }

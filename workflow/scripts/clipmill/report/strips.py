@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from clipmill.engine.rejects import Reject
+from clipmill.report.stores import Stores
 from clipmill.videos import frames
 
 CELL = (128, 72)
@@ -20,12 +21,12 @@ BEHIND = (24, 24, 27)
 """The colour beside a picture of another shape."""
 
 
-def drawn(store: frames.Store, rows: Iterable[dict]) -> list[np.ndarray | None]:
+def drawn(stores: Stores, rows: Iterable[dict]) -> list[np.ndarray | None]:
     """For each clip its frames side by side, uint8 RGB of 72 x 512; None where they cannot be read, which is said."""
     found, faults = [], []
     for row in rows:
         try:
-            images = frames.read(store, row, MOMENTS if row["num_frames"] != "1" else (0.5,))
+            images = frames.read(stores.of(row), row, MOMENTS if row["num_frames"] != "1" else (0.5,))
             cells = [_cell(image) for image in images] * (1 if len(images) > 1 else len(MOMENTS))
             found.append(np.concatenate(cells, axis=1))
         except (Reject, OSError, ValueError) as error:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from clipmill.clips.thresholds import BELOW_QUOTA, DUPLICATE, STAGE
 from clipmill.engine import files, tables, vouch
 from clipmill.engine.shown import printable
 from clipmill.release.selection import FILE, LEFT_OUT, PAIR, REJECT
@@ -35,9 +36,12 @@ BLOCKS = {
     "score_aesthetic": ("score.aesthetic", "frames"),
     "score_flow": ("score.flow", "frames"),
     "score_ocr": ("score.ocr", "frames"),
+    "score_classifiers": ("score.classifiers", "frames"),
+    "score_labels": ("score.labels", "score.aesthetic", "frames"),
     "select_clips": ("frames", "clips"),
     "hash_clips": ("duplicates", "frames"),
-    "find_duplicates": ("duplicates", "frames"),
+    DUPLICATE: ("duplicates", "frames"),
+    BELOW_QUOTA: ("select.target", "select", "duplicates"),
     "caption_clips": ("caption", "frames"),
     "clean_captions": ("clean", "refine", "caption"),
     "score_match": ("match", "clean", "refine", "caption"),
@@ -47,7 +51,8 @@ BLOCKS = {
     WORDS: ("caption", "clean", "refine", "frames"),
     PIXELS: ("cut",),
 }
-"""The blocks of the configuration that decide what a rule rejects, the likeliest first; a threshold's come before."""
+"""The blocks of the configuration that decide what a rule rejects, or for this reason, the likeliest first; a
+threshold's come before."""
 SCORERS = {"aes": "aesthetic", "ocr_area": "ocr"}
 """Scorers whose columns have other names."""
 
@@ -136,7 +141,7 @@ def because(stage: str, reason: str, settings: dict[str, str]) -> str:
     """The setting or model of a rule that differs and is likeliest to be why; empty where none of them does."""
     column = reason.removeprefix("no ").partition(" ")[0]
     threshold = (f"select.{column}", f"score.{SCORERS.get(column, column)}") if stage.startswith("select_") else ()
-    blocks = threshold + BLOCKS.get(stage, ())
+    blocks = threshold + BLOCKS.get(reason if stage == STAGE and reason in BLOCKS else stage, ())
     for block in blocks:
         for kind in ("", "weights of "):
             for key, values in settings.items():

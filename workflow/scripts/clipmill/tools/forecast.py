@@ -6,9 +6,13 @@ scores at hand. Where a result of an earlier rule is still missing, no number is
 
 from pathlib import Path
 
+import pandas as pd
+
+from clipmill.clips import quotas
 from clipmill.clips.thresholds import failure
 from clipmill.engine import tables
 from clipmill.engine.memo import Memo
+from clipmill.plan import targets
 from clipmill.plan.flow import PHASES, script_of
 from clipmill.plan.pipeline import Pipeline
 from clipmill.videos import lists, sample, sources
@@ -102,7 +106,7 @@ class Forecast:
         if chosen := self.pipeline.config["chosen"]:
             kept = {row.get("id") for _, row in lists.rows(chosen)}
             return [row for row in rows if row["id"] in kept]
-        return [row for row in rows if passes(row, rule.settings)]
+        return in_target([row for row in rows if passes(row, rule.settings)], self.pipeline.config)
 
     def waiting(self, phase: str, rules) -> bool:
         """Whether a phase's rows are unknown until one of these rules has run."""
@@ -113,6 +117,10 @@ class Forecast:
 
     def reaching(self, name: str, rows: list[dict]) -> list[dict]:
         """Those of the rows that are likely to reach a rule: not those that a rule before it rejects."""
+        if name == "clips.label_camera":
+            return passing(
+                rows, self.results / "tables" / "scores.csv", self.pipeline.rules["clips.select_clips"].settings
+            )
         if not name.startswith("captions.") or not self.pipeline.rules[name].reads or name.count(".") > 1:
             return rows
         chain = (other for other in self.pipeline.rules if other.startswith("captions.") and other.count(".") == 1)
@@ -139,3 +147,19 @@ class Forecast:
 def passes(row: dict, limits: dict) -> bool:
     """Whether a row passes every threshold."""
     return not any(failure(row, column, given) for column, given in limits.items())
+
+
+def passing(rows: list[dict], scores: Path, limits: dict) -> list[dict]:
+    """Those of the clips that pass the thresholds, by the scores at hand."""
+    failing = {row["id"] for row in tables.read(scores) if not passes(row, limits)} if scores.exists() else set()
+    return [row for row in rows if row["id"] not in failing]
+
+
+def in_target(rows: list[dict], config: dict) -> list[dict]:
+    """Those of the clips that a target of the selection takes, as far as the columns that it balances are known."""
+    target = config["select"][targets.KEY]
+    if not rows or not targets.active(config) or set(quotas.columns(target)) - rows[0].keys():
+        return rows
+    found = quotas.entering(pd.DataFrame(rows), target)
+    stay = set(found["id"][found["stays"]])
+    return [row for row in rows if row["id"] in stay]

@@ -1,16 +1,14 @@
-"""The file of a clip: H.264 exact to the frame, with its sound, read back before it counts."""
+"""The file of a clip: H.264 (or HEVC) exact to the frame, with its sound, read back before it counts."""
 
 import hashlib
 from collections.abc import Iterator
 from fractions import Fraction
-from functools import cache
-from pathlib import Path
 
 import av
 import numpy as np
 
 from clipmill.engine.rejects import Reject
-from clipmill.videos import pictures
+from clipmill.videos import encoders, pictures
 from clipmill.videos.reader import SAME_TIME, Frame, Reader
 from clipmill.videos.sound import AUDIO_RATE, Sound
 
@@ -18,20 +16,13 @@ BT709 = 1
 """AVColorPrimaries and AVColorTransferCharacteristic of ITU-R BT.709."""
 
 
-@cache
-def x264_options() -> dict[str, str]:
-    """Options with which x264 gives the same bytes for the same frames.
-
-    With its code for AVX-512 they depend on what lay in memory before, so it may use AVX2 at most there.
-    """
-    known = Path("/proc/cpuinfo")
-    return {"x264-params": "asm=AVX2"} if known.exists() and "avx512f" in known.read_text() else {}
-
-
 class ClipFile:
-    """An mp4 file being written: H.264 video with the source's own timestamps, AAC audio cut to the sample."""
+    """An mp4 file being written: video with the source's own timestamps, AAC audio cut to the sample.
 
-    def __init__(self, path: str, opening: Frame, row: dict, reader: Reader, settings: dict):
+    `encoder` is one that works here, and `device` the GPU of this process, if it has one.
+    """
+
+    def __init__(self, path: str, opening: Frame, row: dict, reader: Reader, settings: dict, encoder: str, device: str):
         self.row, self.first = row, opening.pts
         self.length = float(row["end"]) - float(row["start"])
         self.tick, self.written, self.read, self.held = reader.tick, 0, 0, None
@@ -41,6 +32,7 @@ class ClipFile:
         height, width = pictures.shrunk(shown, settings["shorter_size"])
         self.size = max(2, height // 2 * 2), max(2, width // 2 * 2)
         self.frames = hashlib.sha256()
+        self.encoder, self.device = encoders.fitting(encoder, self.size), device
         self.file = av.open(path, "w", format="mp4", options={"movflags": "+faststart"})
         self.video = self.video_stream(settings, reader, opening.picture)
         self.sound = Sound.of(reader, opening, self.length) if settings["audio"] else None
@@ -49,14 +41,16 @@ class ClipFile:
             self.audio.bit_rate = AUDIO_RATE
 
     def video_stream(self, settings: dict, reader: Reader, picture: av.VideoFrame):
-        """The file's new H.264 stream, with the rate, size and colour tags of the clip."""
+        """The file's new video stream, with the rate, size and colour tags of the clip."""
         rate = self.rate or Fraction(reader.rate)
-        stream = self.file.add_stream("libx264", rate=rate)
+        stream = self.file.add_stream(encoders.CODECS[self.encoder], rate=rate)
         stream.height, stream.width = self.size
         stream.pix_fmt = "yuv420p"
         stream.codec_context.time_base = 1 / rate if self.rate else self.tick
         stream.codec_context.thread_count = 1
-        stream.options = {"preset": settings["preset"], "crf": str(settings["crf"]), **x264_options()}
+        if self.encoder == "hevc_nvenc":
+            stream.codec_context.codec_tag = "hvc1"  # by which Apple's players know HEVC
+        stream.options = encoders.options(self.encoder, settings, self.device)
         # Without these tags a decoder would read the colours of most HD sources with the wrong matrix.
         colours, hdr = self.converted(picture), int(picture.color_trc) in pictures.HDR
         stream.codec_context.colorspace, stream.codec_context.color_range = colours.colorspace, colours.color_range

@@ -4,7 +4,6 @@ import numpy as np
 
 from clipmill.videos import filters, loudness
 from clipmill.videos.quality import (
-    BLACK_SHARE,
     COMBED,
     DARKER,
     FLASH,
@@ -40,7 +39,7 @@ def of_span(series: Series, times: np.ndarray, first: int, end: int, size: tuple
     lengths = np.diff(times[first : end + 1])
     total = max(float(lengths.sum()), 1e-6)
     holds = _holds(series.change[first:end], lengths)
-    dark = series.dark[first:end] >= round(255 * BLACK_SHARE)
+    dark = series.black[first:end]
     return {
         **_of_pictures(_samples(series, first, end), size),
         "frozen": sum(holds) / total,

@@ -1,7 +1,6 @@
 """The files of a listing, each in few bytes: a list may name millions."""
 
 import contextlib
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from clipmill.videos.sources import COLUMNS
 
 
 class Listed(Mapping):
-    """A row of the listing: reads like a dict of its columns, all texts."""
+    """A row of the listing: reads like a dict of its columns, all texts. `root` ends with a separator."""
 
     __slots__ = ("bytes", "id", "kind", "mtime", "relpath", "root")
 
@@ -19,14 +18,19 @@ class Listed(Mapping):
 
     def __getitem__(self, name: str) -> str:
         if name == "path":
-            return os.path.join(self.root, self.relpath)
+            return self.root + self.relpath
         if name not in COLUMNS:
             raise KeyError(name)
         return str(getattr(self, name))
 
     def get(self, name: str, default: str = "") -> str:
         """The text of a column; `default` where there is no such column."""
-        return str(getattr(self, name)) if name in self.__slots__ else self[name] if name == "path" else default
+        return self[name] if name in COLUMNS else default
+
+    def texts(self) -> dict[str, str]:
+        """The row as a dict."""
+        named = {"id": self.id, "path": self.root + self.relpath, "relpath": self.relpath, "kind": self.kind}
+        return named | {"bytes": str(self.bytes), "mtime": str(self.mtime)}
 
     def __iter__(self) -> Iterator[str]:
         return iter(COLUMNS)

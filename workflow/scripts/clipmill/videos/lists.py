@@ -12,6 +12,14 @@ from pathlib import Path
 
 from clipmill.videos import json_lists, texts
 
+OURS = frozenset([
+    "id", "path", "relpath", "kind", "bytes", "mtime", "spans", "row", "span", "video_id", "scene", "start_frame",
+    "end_frame", "start", "end", "num_frames", "height", "width", "aspect_ratio", "fps", "resolution", "duration",
+    "codec", "audio", "interlaced", "digest", "clips", "aes", "flow", "ocr", "ocr_area", "match", "cmotion", "text",
+    "frames_digest", "stage", "reason", "detail", "", "borders", "crop", "blur", "light", "clipped", "noise", "blocks",
+    "combed", "deinterlace", "frozen", "slideshow", "black", "flashes", "vfr", "bitrate", "loudness", "silence",
+])  # fmt: skip
+"""Names of columns that tables of ours have."""
 BATCH = 10_000
 """Rows of a Parquet list that are in memory at once."""
 

@@ -7,7 +7,7 @@ import numpy as np
 from clipmill.engine.rejects import Reject
 from clipmill.videos import spans
 from clipmill.videos.reader import SAME_TIME
-from clipmill.videos.scenes import IMAGE, Scene, Span, as_it_is, split
+from clipmill.videos.scenes import IMAGE, Piece, Scene, Span, as_it_is, split
 
 BEYOND = "span beyond the end of the video"
 EMPTY = "span without a frame"
@@ -17,7 +17,7 @@ UNUSABLE = (BEYOND, EMPTY, OF_IMAGE, SAME)
 """Reasons for which a row of the list is a reject, and not a part of its video."""
 
 
-def clips(marks: list[str], whole: list[Span], scenes: list[Scene], times: np.ndarray, limits: dict, damaged) -> list:
+def clips(marks: list[str], whole: list[Span], pieces: list[Piece], times: np.ndarray, limits: dict, damaged) -> list:
     """The spans of a video, sorted, each with the number of its mark.
 
     `marks`: as the list writes them, "" for the whole video, whose spans are `whole`; the others as for `split`.
@@ -25,7 +25,7 @@ def clips(marks: list[str], whole: list[Span], scenes: list[Scene], times: np.nd
     """
     found, seen = [], set()
     for number, mark in enumerate(marks):
-        for span in _of_mark(mark, whole, scenes, times, limits, damaged):
+        for span in _of_mark(mark, whole, pieces, times, limits, damaged):
             place = span.first, span.end
             span = Span(0, *place, 0.0, 0.0, SAME) if place in seen and span.reason not in UNUSABLE else span
             seen |= {place} if span.reason not in UNUSABLE else set()
@@ -33,7 +33,7 @@ def clips(marks: list[str], whole: list[Span], scenes: list[Scene], times: np.nd
     return sorted(found, key=lambda span: (span.reason not in UNUSABLE, span.first, span.end))
 
 
-def _of_mark(mark: str, whole: list[Span], scenes, times: np.ndarray, limits: dict, damaged: Sequence[Scene]) -> list:
+def _of_mark(mark: str, whole: list[Span], pieces, times: np.ndarray, limits: dict, damaged: Sequence[Scene]) -> list:
     if not mark:
         return whole
     if whole == [IMAGE]:
@@ -44,7 +44,7 @@ def _of_mark(mark: str, whole: list[Span], scenes, times: np.ndarray, limits: di
         return [Span(0, 0, 0, 0.0, 0.0, error.reason)]
     if limits["spans"] == "as_is":
         return [as_it_is(first, end, times, damaged)]
-    inside = [(max(first, begin), min(end, last)) for begin, last in scenes if begin < end and last > first]
+    inside = [(max(first, begin), min(end, last), why) for begin, last, why in pieces if begin < end and last > first]
     return split(inside, times, limits, damaged, within=(first, end))
 
 

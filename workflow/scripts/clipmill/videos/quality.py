@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from clipmill.videos import meters, pictures
+from clipmill.videos.coherence import Thumbnails
 
 PIXELS = 80, 48
 """Columns and lines that are seen of every frame: single pixels, no means, so that noise tells frames apart."""
@@ -71,6 +72,11 @@ class Series(NamedTuple):
     sound: np.ndarray
     """LUFS of each tenth of a second, float32; empty where there is no sound."""
 
+    @property
+    def black(self) -> np.ndarray:
+        """Whether each frame is black, bool."""
+        return self.dark >= round(255 * BLACK_SHARE)
+
     def text(self) -> str:
         """As text for the memo."""
         file = io.BytesIO()
@@ -89,12 +95,15 @@ class Meters:
 
     def __init__(self):
         self.luma, self.change, self.dark = array("B"), array("B"), array("B")
+        self.thumbnails = Thumbnails()
         self.samples: dict[int, list[float]] = {}
         self.last: np.ndarray | None = None
 
     def feed(self, index: int, image: np.ndarray, rate: float) -> list[int]:
         """Take one frame, HxWx3 BGR uint8."""
-        small = cv2.cvtColor(cv2.resize(image, PIXELS, interpolation=cv2.INTER_NEAREST), cv2.COLOR_BGR2GRAY)
+        coloured = cv2.resize(image, PIXELS, interpolation=cv2.INTER_NEAREST)
+        self.thumbnails.add(coloured)
+        small = cv2.cvtColor(coloured, cv2.COLOR_BGR2GRAY)
         apart = cv2.norm(small, self.last, cv2.NORM_L1) / small.size if self.last is not None else 255.0
         self.luma.append(round(cv2.mean(small)[0]))
         self.change.append(min(255, round(apart / STEP)))

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from clipmill.engine.rejects import Reject
-from clipmill.videos import damage, frames, images, loudness, pictures
+from clipmill.videos import coherence, damage, frames, images, loudness, pictures
 from clipmill.videos.containers import sound_stream
 from clipmill.videos.detectors import DETECTORS
 from clipmill.videos.quality import Meters
@@ -78,15 +78,18 @@ class Scan:
             packets = reader.damage.times, reader.damage.sizes
         scenes = self.detector.scenes(len(self.pts))
         self.complete(scenes)
+        seen = self.meters.thumbnails.array()
         sound = loudness.levels(self.path, begin) if sound and self.sound else None
         return {
             "num_frames": len(self.pts),
             **pictures.measures(self.size),
-            "fps": float(average) if damaged else self.fps(average),
+            "fps": float(average) if damaged else rate(average, len(self.pts) - 1, self.seconds(-1)),
             "duration": end,
             **about,
             "interlaced": self.interlaced / len(self.pts),
             "scenes": json.dumps(scenes),
+            "joints": json.dumps(coherence.joints(seen, scenes)),
+            "transitions": json.dumps(coherence.transitions(seen, scenes)),
             "times": packed([*self.pts, self.pts[-1] + round(self.last / self.tick)]),
             "tick": str(self.tick),
             "damaged": json.dumps(damaged),
@@ -151,9 +154,10 @@ class Scan:
         """Seconds of a frame from the first one on."""
         return float((self.pts[index] - self.pts[0]) * self.tick)
 
-    def fps(self, average: Fraction) -> float:
-        """The header's rate where the timestamps agree with it within 1 %, otherwise their mean rate."""
-        if len(self.pts) < 2:
-            return float(average)
-        mean = (len(self.pts) - 1) / self.seconds(len(self.pts) - 1)
-        return float(average) if abs(mean / float(average) - 1) < 0.01 else mean
+
+def rate(average: Fraction, steps: int, seconds: float) -> float:
+    """A header's rate where `steps` from frame to frame in so many seconds agree with it within 1 %, otherwise their
+    mean rate."""
+    if not steps:
+        return float(average)
+    return float(average) if abs(steps / seconds / float(average) - 1) < 0.01 else steps / seconds

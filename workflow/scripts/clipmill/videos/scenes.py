@@ -14,6 +14,8 @@ from clipmill.videos.reader import SAME_TIME
 
 Scene = tuple[int, int]
 """First frame and end frame."""
+Piece = tuple[int, int, str]
+"""First frame and end frame of a part of a scene, and why it is no clip; empty where it may become some."""
 
 
 class Span(NamedTuple):
@@ -31,6 +33,7 @@ class Span(NamedTuple):
 
 
 TOO_SHORT = "shorter than clips.min_seconds"
+GRADUAL = "gradual transition"
 LONG_FRAME = 600.0
 """Seconds for which one frame may be shown where `max_seconds` sets no limit."""
 
@@ -49,31 +52,31 @@ def from_column(text: str) -> list[Span]:
 
 
 def split(
-    scenes: list[Scene],
+    pieces: list[Piece],
     times: np.ndarray,
     limits: dict,
     damaged: Sequence[Scene] = (),
     promised: float | None = None,
     within: Scene | None = None,
 ) -> list[Span]:
-    """The spans of a video's scenes, in time order, without gaps.
+    """The spans of the pieces of a video's scenes, in time order, without gaps.
 
-    `times`: seconds of each frame and of the end of the last one. A scene longer than `max_seconds` becomes the fewest
-    clips of equal length that are not longer; nothing is thrown away. Scenes shorter than `min_seconds`, the frames of
+    `times`: seconds of each frame and of the end of the last one. A piece longer than `max_seconds` becomes the fewest
+    clips of equal length that are not longer; nothing is thrown away. Pieces shorter than `min_seconds`, the frames of
     gradual transitions between scenes, damaged frames (`damaged`, spans in order), a frame that alone is too long, and
     what is too short between such frames carry a reason. So does what is missing of a file that is cut short: an empty
     span from the last frame to `promised`, the seconds that the file should have. `within`: the part of the video that
-    the scenes are taken from, otherwise all of it.
+    the pieces are taken from, otherwise all of it.
     """
     spans, number, (done, edge) = [], 0, within or (0, 0)
-    for number, (begin, end) in enumerate(scenes):
+    for number, (begin, end, why) in enumerate(pieces):
         if begin > done:
-            spans.append(_span(number, done, begin, times, "gradual transition"))
-        for first, last, reason in _parts(begin, end, times, limits, damaged):
-            spans.append(_span(number, first, last, times, reason))
+            spans.append(_span(number, done, begin, times, GRADUAL))
+        parts = [(begin, end, why)] if why else _parts(begin, end, times, limits, damaged)
+        spans += [_span(number, first, last, times, reason) for first, last, reason in parts]
         done = end
     if done < edge:
-        spans.append(_span(number, done, edge, times, "gradual transition"))
+        spans.append(_span(number, done, edge, times, GRADUAL))
     return truncated(spans, promised)
 
 

@@ -44,6 +44,8 @@ class Found(NamedTuple):
     reason: str = ""
     """Why it is a reject, whatever it holds; empty where it is not."""
     detail: str = ""
+    status: os.stat_result | None = None
+    """What the disk says of it, where it has been asked already."""
 
     @property
     def taken(self) -> bool:
@@ -89,13 +91,13 @@ def require_path(table: str | Path, row: dict) -> None:
 
 def _named(table: Path, root: Path) -> Iterator[Found]:
     """The file of each row of a list that names one; of rows in turn that name the same, once."""
-    last = None
+    last, base = None, os.path.join(root, "")
     for number, row in lists.rows(table):
         if number == 1:
             require_path(table, row)
         if (name := row.get("path")) and name != last:
             last = name
-            yield usable(root, relpath_of(name, root))
+            yield usable(base, relpath_of(name, root))
 
 
 def relpath_of(name: str, root: Path) -> str:
@@ -105,14 +107,16 @@ def relpath_of(name: str, root: Path) -> str:
     return os.path.relpath(name, root) if os.path.isabs(name) else os.path.normpath(name)
 
 
-def usable(root: Path, relpath: str) -> Found:
-    """A file that a list names, which is a reject where there is none."""
-    path = os.path.join(root, relpath)
+def usable(root: str, relpath: str, keep_status: bool = False) -> Found:
+    """A file that a list names, which is a reject where there is none. `root` ends with a separator."""
+    path = root + relpath
     try:
-        is_folder = S_ISDIR(os.stat(path).st_mode)
+        status = os.stat(path)
     except (OSError, ValueError):
         return Found(relpath) if os.path.lexists(path) else Found(relpath, reason="no such file")
-    return Found(relpath, reason="a folder, not a file") if is_folder else Found(relpath)
+    if S_ISDIR(status.st_mode):
+        return Found(relpath, reason="a folder, not a file")
+    return Found(relpath, status=status) if keep_status else Found(relpath)
 
 
 def _walked(root: Path, results: str | Path | None) -> Iterator[Found]:

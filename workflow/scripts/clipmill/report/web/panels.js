@@ -57,6 +57,7 @@ class Panels {
         set.length ? make("div", { class: "cards" }, set.map((card) => card.element)) : make("p", {}, "No clip has a score: nothing to choose here."), rest || ""),
       section("Now against new", this.changeText, this.changeBox),
       section("At random", this.randomBox),
+      this.head.target && this.target(this.head.target),
       section("Overlaps", make("p", { class: "quiet" }, "Clips that both limits reject. In the diagonal: those that one limit rejects alone."), this.overlapBox),
       section("Marks", this.markBox),
       section("Configuration", make("p", { class: "quiet" }, "Paste it over `select` of your configuration, or add the line to the command."), this.yaml, this.flag, this.copied),
@@ -110,6 +111,19 @@ class Panels {
     ])));
   }
 
+  // Quotas of a target, and what another one would give. They are those of the configured limits.
+  target({ asked, count, groups, others }) {
+    const [name, value] = ["clips", "hours", "share"].map((key) => [key, asked[key]]).find(([, one]) => one !== null);
+    const over = asked.balance.length ? `, filled evenly over the ${number(count)} groups by ${asked.balance.join(" and ")}` : "";
+    return section("Target",
+      make("p", {}, `${name} ${number(value, name === "clips" ? 0 : 2)}${over}; the highest ${asked.order} first.`),
+      make("p", { class: "quiet" }, "The quotas are those of the configured limits: a clip below its quota counts as lost here, whatever the limits. The next run fills them again with the limits that you copy."),
+      table([`group${count > groups.length ? ` (the largest ${groups.length} of ${number(count)})` : ""}`, "clips that pass", "stay"], groups.map(({ group, clips, stay }) => [group, number(clips), number(stay)])),
+      make("h3", {}, "Another target would give"),
+      table(["share", "clips", "hours", "of the smallest group", "of the largest group"], others.map(({ share, clips, hours: length, least, most }) => [
+        percent(share, 1), number(clips), number(length, 2), number(least), number(most)])));
+  }
+
   // Which pictured clips enter and leave; refreshed at most every 200 ms.
   changes(found) {
     const { counts } = this;
@@ -138,6 +152,11 @@ class Panels {
       const text = (at) => (at < 0 ? "null" : column.grid[at]);
       lines.push(`  ${key(column.name)}:`, `    min: ${text(limits.min)}`, `    max: ${text(limits.max)}`);
       flags.push(`${key(column.name)}: {min: ${text(limits.min)}, max: ${text(limits.max)}}`);
+    }
+    if (this.head.target) {
+      const asked = JSON.stringify(this.head.target.asked);
+      lines.push(`  target: ${asked}`);
+      flags.push(`target: ${asked}`);
     }
     return { lines, flag: `--config 'select={${flags.join(", ").replaceAll("'", "'\\''")}}'` };
   }
