@@ -220,6 +220,26 @@ def test_an_open_clip_tag_becomes_a_folder_that_gives_the_same_model(tmp_path):
     assert not torch.allclose(plain.images(list(pictures)), vectors)
 
 
+def test_a_file_whose_activation_cannot_be_known_is_refused_before_any_job(tmp_path):
+    import open_clip
+    from clipmill.clips.embeddings import ActivationUnknown, OpenClip, check_activation
+    from tiny_open_clip import tiny_clip
+
+    file = tiny_clip(tmp_path / "clip") / "open_clip_model.safetensors"
+    given = {"model": "ViT-B-32", "pretrained": str(file)}
+    with pytest.raises(ActivationUnknown, match=r"`match\.pretrained`.*ViT-B-32-quickgelu.*`quick_gelu: false`"):
+        OpenClip(given, "match")
+    status, said, listed = fetch(tmp_path, {"match": given})
+    assert (status, listed) == (1, None)
+    assert "fetch_models: `match.pretrained`" in said
+    assert "Traceback" not in said
+    # The name says it, a folder says it, or there is one activation only.
+    check_activation("ViT-B-32-quickgelu", file, "key")
+    check_activation("ViT-B-32", file.parent, "key")
+    check_activation("ViT-B-16-SigLIP", file, "key")
+    assert {"ViT-B-32-quickgelu", "ViT-B-16-SigLIP"} < set(open_clip.list_models())
+
+
 def test_a_local_file_or_folder_is_used_as_it_is(tmp_path):
     (tmp_path / "model").mkdir()
     assert weights.resolve(str(tmp_path / "model"), {"revision": "main"}) == tmp_path / "model"

@@ -41,6 +41,9 @@ def main() -> None:
         listed[block] = [record(need, args.models) for need in weights.needed(block, settings)]
         if block.startswith("caption") or (block == "refine" and settings["frames"]):
             listed[block] = [captioner(entry) for entry in listed[block]]
+        for entry in listed[block]:
+            if entry["key"].endswith(".pretrained"):
+                open_clip_file(entry, settings["model"])
         if block == classifiers.KEY:
             for entry, model in zip(settings, listed[block], strict=True):
                 require_labels(entry, Path(model["path"]))
@@ -87,6 +90,16 @@ def captioner(entry: dict) -> dict:
     except families.ModelUnusable as error:
         raise SystemExit(f"fetch_models: {error}") from error
     return entry | {"generation_config": families.generation(folder)}
+
+
+def open_clip_file(entry: dict, model: str) -> None:
+    """End with a plain message where a file of open_clip weights leaves open how it must be used."""
+    from clipmill.clips import embeddings
+
+    try:
+        embeddings.check_activation(model, Path(entry["path"]), entry["key"])
+    except embeddings.ActivationUnknown as error:
+        raise SystemExit(f"fetch_models: {error}") from error
 
 
 def require_labels(entry: dict, folder: Path) -> None:

@@ -56,7 +56,8 @@ class Refiner:
         options = {"gguf_file": packed[0].name} if packed else {}
         self.tokenizer = AutoTokenizer.from_pretrained(folder, **options)
         dtype = torch.float32 if device == "cpu" else torch.bfloat16
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, **options).to(device).eval()
+        # Tensor by tensor to the device: the model is never whole in the memory of the host.
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, device_map={"": device}, **options).eval()
         self.generator = TextGenerator(model, self.tokenizer, int(settings["batch"]), device)
         self.max_tokens = settings["max_tokens"]
 

@@ -12,6 +12,10 @@ from clipmill.engine.batches import Batches
 from clipmill.engine.feeding import Asked
 
 
+class ActivationUnknown(OSError):
+    """A file of weights that does not say with which activation they were trained."""
+
+
 class OpenClip:
     """An open_clip model, loaded from local files only.
 
@@ -30,6 +34,7 @@ class OpenClip:
             raise weights.ModelMissing(f"{key}.pretrained", path / "open_clip_config.json")
         if path.is_dir() and not weights.weights_in(path):
             raise weights.ModelMissing(f"{key}.pretrained", path / "open_clip_model.safetensors")
+        check_activation(settings["model"], path, f"{key}.pretrained")
         name, file = (f"local-dir:{path}", None) if path.is_dir() else (settings["model"], str(path))
         if device != "cpu":
             torch.set_float32_matmul_precision("high")
@@ -66,6 +71,21 @@ class OpenClip:
             return len(self.tokenizer.encode(text)) + 2 <= self.tokenizer.context_length
         ids = self.tokenizer.tokenizer(self.tokenizer.clean_fn(text)).input_ids
         return len(ids) <= self.tokenizer.context_length
+
+
+def check_activation(model: str, path: Path, key: str) -> None:
+    """Raise ActivationUnknown where weights are a single file, and open_clip has their architecture with both
+    activations: the wrong one would give wrong vectors without a word."""
+    from open_clip import list_models
+
+    quick = f"{model}-quickgelu"
+    if path.is_file() and quick in list_models():
+        raise ActivationUnknown(
+            f"`{key}`: the file {path} does not say whether {model} was trained with GELU or QuickGELU, and the wrong "
+            f"one gives wrong scores. If it was QuickGELU (OpenAI's weights, MetaCLIP, DFN), name the model {quick}. "
+            "If it was GELU, name a folder that holds the weights as open_clip_pytorch_model.bin or "
+            "open_clip_model.safetensors, and an open_clip_config.json whose `model_cfg` has `quick_gelu: false`"
+        )
 
 
 def joined(known: list, answers: list) -> np.ndarray:
