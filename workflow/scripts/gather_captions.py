@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from clipmill.captions.gathering import Others
-from clipmill.engine import files, rejects, tables
+from clipmill.engine import files, rejects, remote, tables
 from clipmill.videos.extras import KEYS
 
 META = [
@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--extras", type=Path, required=True, help="a table of the list's other columns")
     parser.add_argument("--captioners", nargs="*", default=[], help="names of the other captioners")
     parser.add_argument("--more", type=Path, nargs="*", default=[], help="their shards' tables, in the same order")
-    parser.add_argument("--sources", type=Path, help="the folder of sources, where clips are left in their sources")
+    parser.add_argument("--sources", type=remote.place, help="where sources lie, for clips that are left in them")
     parser.add_argument("--rejected", type=Path, nargs="+", required=True, help="rejects of the earlier phases")
     for name in ("captions", "meta", "rejects"):
         parser.add_argument(f"--{name}", type=Path, required=True, help=f"the table of {name} to write")
@@ -85,10 +85,11 @@ def gather(args: argparse.Namespace, mine: Path) -> None:
     tables.write(args.rejects, [*rejects.TABLE, *passed], every)
 
 
-def of_clip(row: dict, sources: Path | None) -> dict:
+def of_clip(row: dict, sources: Path | str | None) -> dict:
     """A row of meta.csv: the measures of the file that was cut; of a clip that stays in its source, its path."""
     if sources:
-        row = {**row, "path": os.path.abspath(sources / row["relpath"])}
+        place = remote.join(sources, row["relpath"])
+        row = {**row, "path": place if remote.is_remote(place) else os.path.abspath(place)}
     return {**row, **{name: row[cut] for name, cut in zip(tables.MEASURES, CUT, strict=True) if row.get(cut)}}
 
 

@@ -7,6 +7,7 @@ Example: python workflow/scripts/list_videos.py --videos footage --out listing.c
 """
 
 import argparse
+import contextlib
 import filecmp
 import hashlib
 import json
@@ -19,7 +20,7 @@ from operator import attrgetter
 from pathlib import Path
 from stat import S_ISREG
 
-from clipmill.engine import tables
+from clipmill.engine import fetched, files, remote, tables, vouch
 from clipmill.engine.rejects import TABLE, Reject, rejected
 from clipmill.engine.shown import CONTROL, shown
 from clipmill.videos import lists, sample, sidecars
@@ -39,9 +40,11 @@ SAMPLE = 64 * 1024
 def main() -> None:
     """Parse the command line and write the listing and its rejects."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--videos", type=Path, required=True, help="folder, or list with a column `path`")
     parser.add_argument(
-        "--videos-root", type=Path, help="folder that the paths of a list start from (default: its own)"
+        "--videos", type=remote.place, required=True, help="folder or address, or list with a column `path`"
+    )
+    parser.add_argument(
+        "--videos-root", type=remote.place, help="folder that the paths of a list start from (default: its own)"
     )
     parser.add_argument("--out", type=Path, required=True, help="the listing to write")
     parser.add_argument("--rejects", type=Path, required=True, help="the table of rejects to write")
@@ -69,7 +72,19 @@ def main() -> None:
         rows, rejects = with_captions(rows, rejects, args.captions)
         write_folder(args, rows, rejects, ignored(root, everything))
         refused = len(rejects)
-    print(f"list_videos: {len(rows)} files taken in, {refused} rejects", file=sys.stderr)
+    came = f", {remote.Moved.bytes} bytes fetched" if remote.Moved.bytes else ""
+    note_fetched(args.memo / "fetched.json")
+    print(f"list_videos: {len(rows)} files taken in, {refused} rejects{came}", file=sys.stderr)
+
+
+def note_fetched(memo: Path) -> None:
+    """Add what was fetched to what earlier listings of these results have fetched, for the run's account."""
+    if remote.Moved.bytes:
+        before = 0
+        with contextlib.suppress(FileNotFoundError, vouch.Damaged):
+            before = json.loads(vouch.content(memo))
+        with files.whole(memo) as file:
+            json.dump(before + remote.Moved.bytes, file)
 
 
 def write_folder(args: argparse.Namespace, rows: list[dict], rejects: list[dict], left_out: list[dict]) -> None:
@@ -119,7 +134,7 @@ def with_captions(rows: list[dict], rejects: list[dict], given: str) -> tuple[li
     taken, faulty = [], []
     for row in rows:
         try:
-            taken.append({**row, "text": sidecars.caption_of(Path(row["path"]))})
+            taken.append({**row, "text": sidecars.caption_of(row["path"])})
         except Reject as error:
             faulty.append(reject(row["id"], row["relpath"], error.reason, error.detail))
     return taken, sorted(rejects + faulty, key=lambda row: (row["id"], row["relpath"]))
@@ -140,10 +155,23 @@ def with_spans(rows: list[dict], extras: Iterable[dict]) -> Iterator[dict]:
         yield {**row, "spans": json.dumps([entry["span"] for entry in entries])}
 
 
-def listing(root: Path, everything: Iterable[Found], memo: Path) -> tuple[list[Mapping], list[dict]]:
+def listing(root: Path | str, everything: Iterable[Found], memo: Path) -> tuple[list[Mapping], list[dict]]:
     """(rows, rejects), sorted by id, of what was found under `root`, which comes sorted by its path."""
     remembered = Remembered(memo)
     seen, rejects = [], []
+    asked = (about(root, one, remembered) for one in named(everything, rejects))
+    for row in remote.side_by_side(lambda about: identified(root, *about), asked, lambda about: about[0].state):
+        if isinstance(row, Listed):
+            seen.append(row)
+        else:
+            rejects.append(row)
+    tables.write(memo, ("relpath", "id", "bytes", "mtime"), sorted(seen, key=attrgetter("relpath")))
+    rows, duplicates = told_apart(seen)
+    return rows, sorted(rejects + duplicates, key=lambda row: (row["id"], row["relpath"]))
+
+
+def named(everything: Iterable[Found], rejects: list[dict]) -> Iterator[Found]:
+    """What can be read under its name; the others are added to the rejects."""
     for one in everything:
         if one.ignored:
             continue
@@ -155,13 +183,7 @@ def listing(root: Path, everything: Iterable[Found], memo: Path) -> tuple[list[M
         if reason:
             rejects.append(reject("", as_text(one.relpath), reason, detail) | {"file": one.relpath})
             continue
-        try:
-            seen.append(identified(root, one.relpath, remembered))
-        except OSError as error:
-            rejects.append(reject("", one.relpath, "cannot be read", str(error)))
-    tables.write(memo, ("relpath", "id", "bytes", "mtime"), sorted(seen, key=attrgetter("relpath")))
-    rows, duplicates = told_apart(seen)
-    return rows, sorted(rejects + duplicates, key=lambda row: (row["id"], row["relpath"]))
+        yield one
 
 
 def is_text(name: str) -> bool:
@@ -178,16 +200,16 @@ def as_text(name: str) -> str:
     return shown(name.encode(errors="surrogateescape").decode(errors="backslashreplace"))
 
 
-def ignored(root: Path, everything: Iterable[Found]) -> list[dict]:
+def ignored(root: Path | str, everything: Iterable[Found]) -> list[dict]:
     """A row per extension and reason of what is left out: how many files, their bytes, and one of them."""
-    files, sizes, examples = Counter(), Counter(), {}
+    counts, sizes, examples = Counter(), Counter(), {}
     for one in everything:
         if one.ignored:
             key = (as_text(Path(one.relpath).suffix.lower()), one.ignored)
-            files[key] += 1
-            sizes[key] += size_of(root / one.relpath)
+            counts[key] += 1
+            sizes[key] += one.state[0] if one.state else size_of(root / one.relpath)
             examples.setdefault(key, as_text(one.relpath))
-    return [dict(zip(IGNORED, (*key, files[key], sizes[key], examples[key]), strict=True)) for key in sorted(files)]
+    return [dict(zip(IGNORED, (*key, counts[key], sizes[key], examples[key]), strict=True)) for key in sorted(counts)]
 
 
 def size_of(path: Path) -> int:
@@ -199,25 +221,58 @@ def size_of(path: Path) -> int:
     return status.st_size if S_ISREG(status.st_mode) else 0
 
 
-def identified(root: Path, relpath: str, remembered: Remembered) -> Listed:
-    """A file's row; its content is read only where its name, size or time is new."""
-    path = os.path.join(root, relpath)
+def about(root: Path | str, one: Found, remembered: Remembered) -> tuple[Found, remote.State | OSError, str]:
+    """(the file, its size and version or why these cannot be told, its id if that is remembered)"""
+    try:
+        state = one.state or state_of(os.path.join(root, one.relpath))
+    except OSError as error:
+        return one, error, ""
+    return one, state, remembered.of(one.relpath, *state)
+
+
+def state_of(path: str) -> tuple[int, int]:
+    """Size and time of the last change of a file. Raises OSError where it is none."""
     status = os.stat(path)
     if not S_ISREG(status.st_mode):
         raise OSError("not a regular file")
-    kind = "image" if os.path.splitext(relpath)[1].lower() in IMAGES else "video"
-    known = remembered.of(relpath, status.st_size, status.st_mtime_ns) or identity(Path(path), status.st_size)
-    return Listed(known, str(root), relpath, kind, status.st_size, status.st_mtime_ns)
+    return status.st_size, status.st_mtime_ns
 
 
-def identity(path: Path, size: int) -> str:
+def identified(root: Path | str, one: Found, state: remote.State | OSError, known: str) -> Listed | dict:
+    """A file's row, or its reject; its content is read only where its name, size or version is new."""
+    if isinstance(state, OSError):
+        return reject("", one.relpath, "cannot be read", str(state))
+    suffix = os.path.splitext(one.relpath.partition("?")[0] if one.state else one.relpath)[1].lower()
+    try:
+        known = known or identity(remote.place(remote.join(root, one.relpath)), state[0])
+    except OSError as error:
+        return reject("", one.relpath, "cannot be fetched" if one.state else "cannot be read", str(error))
+    return Listed(known, str(root), one.relpath, "image" if suffix in IMAGES else "video", *state)
+
+
+def identity(path: Path | str, size: int) -> str:
     """16 hex digits of BLAKE2b over a file's size and 64 KiB from its head, middle and tail."""
     hasher = hashlib.blake2b(str(size).encode(), digest_size=8)
-    with open(path, "rb") as file:
-        for offset in (0, max(0, size // 2 - SAMPLE // 2), max(0, size - SAMPLE)):
-            file.seek(offset)
-            hasher.update(file.read(SAMPLE))
+    offsets = (0, max(0, size // 2 - SAMPLE // 2), max(0, size - SAMPLE))
+    for part in sampled_elsewhere(path, size, offsets) if remote.is_remote(path) else sampled(path, offsets):
+        hasher.update(part)
     return hasher.hexdigest()
+
+
+def sampled(path: str | Path, offsets: tuple[int, ...]) -> Iterator[bytes]:
+    """The samples of a file."""
+    with open(path, "rb") as file:
+        for offset in offsets:
+            file.seek(offset)
+            yield file.read(SAMPLE)
+
+
+def sampled_elsewhere(address: str, size: int, offsets: tuple[int, ...]) -> Iterator[bytes]:
+    """The same of a file elsewhere; a small one is read at once."""
+    whole = remote.read(address, 0, size) if 0 < size <= len(offsets) * SAMPLE else b""
+    for offset in offsets if size else ():
+        end = min(size, offset + SAMPLE)
+        yield whole[offset:end] if whole else remote.read(address, offset, end)[: end - offset]
 
 
 def told_apart(seen: list[Listed]) -> tuple[list[Mapping], list[dict]]:
@@ -229,7 +284,7 @@ def told_apart(seen: list[Listed]) -> tuple[list[Mapping], list[dict]]:
     for _, group in groupby(sorted(seen, key=attrgetter("id", "relpath")), key=attrgetter("id")):
         same = list(group)
         try:
-            if any(not filecmp.cmp(same[0]["path"], row["path"], shallow=False) for row in same[1:]):
+            if any(not is_same(same[0]["path"], row["path"]) for row in same[1:]):
                 same = [{**row, "id": full_identity(row["path"])} for row in same]
         except OSError as error:
             duplicates += [reject(row["id"], row["relpath"], "cannot be read", str(error)) for row in same]
@@ -243,9 +298,16 @@ def told_apart(seen: list[Listed]) -> tuple[list[Mapping], list[dict]]:
     return sorted(rows, key=lambda row: row["id"]), duplicates
 
 
+def is_same(one: str, other: str) -> bool:
+    """Whether two files hold the same bytes. Those of other places are fetched."""
+    if remote.is_remote(one) or remote.is_remote(other):
+        return vouch.digest(fetched.here(one)) == vouch.digest(fetched.here(other))
+    return filecmp.cmp(one, other, shallow=False)
+
+
 def full_identity(path: str) -> str:
     """16 hex digits of BLAKE2b over all bytes of a file."""
-    with open(path, "rb") as file:
+    with open(fetched.here(path), "rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
 
 

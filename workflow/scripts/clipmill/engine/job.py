@@ -10,9 +10,10 @@ import time
 from functools import partial
 from pathlib import Path
 
-from clipmill.engine import accounts, files, rejects, tables, vouch, weights
+from clipmill.engine import accounts, files, rejects, remote, tables, vouch, weights
 from clipmill.engine.arguments import arguments
 from clipmill.engine.compute import Compute, changed
+from clipmill.engine.fetched import Sources
 from clipmill.engine.fingerprints import digest
 from clipmill.engine.memo import TRIED_AGAIN, Memo
 from clipmill.engine.progress import Progress
@@ -23,6 +24,8 @@ from clipmill.engine.step import Step
 FLUSH_SECONDS = 60
 FIRST_FLUSH = 2
 """Seconds after which a job first writes what it has; then at 4, 8, 16 ..., so that a short job shows its progress."""
+AGAIN = ("changed", "unreachable")
+"""Faults for which the next run runs a job again."""
 STOP = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -37,7 +40,7 @@ def main(kind: type[Step], description: str) -> None:
     for number in STOP:
         signal.signal(number, _terminate)
     ranks = Ranks(kind.ranks_of_a_copy(settings))
-    step = kind(settings, args.results, args.videos, args.store, ranks.device())
+    step = kind(settings, args.results, Sources(args.videos), args.store, ranks.device())
     try:
         job = Job(step, args, ranks)
     except vouch.Damaged as error:
@@ -193,7 +196,7 @@ class Job:
                 elif not rejects.is_reject(row):
                     row |= self.step.at_hand(row)
                 out.writerow(row)
-        vouch.note_again(self.args.out, any(held["fault"] == "changed" for held in known.values()))
+        vouch.note_again(self.args.out, any(held["fault"] in AGAIN for held in known.values()))
         computed = [known[self.key(row)] for row in missing]
         self.account(len(missing), rejected, self.step.counts(computed))
         self.progress.finish(rejected)
@@ -202,6 +205,7 @@ class Job:
         """Report what was done, to the log and to the file that is summed after the run."""
         seconds, items = time.monotonic() - self.began, len(self.items)
         counts = {"items": items, "computed": missing, "remembered": items - missing, "rejects": rejected} | more
+        counts |= {"fetched_bytes": remote.Moved.bytes} if remote.Moved.bytes else {}
         accounts.write(self.args.results, self.args.out, counts, seconds, self.ranks.size)
         print(
             f"{self.name}: {items} items, {missing} computed, {items - missing} remembered, "

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from clipmill.engine import files, vouch
+from clipmill.engine import fetched, remote, vouch
 from clipmill.engine.rejects import Reject
 
 
@@ -25,7 +25,7 @@ class Step:
     reads_source = False
     """Whether it opens the source of a row, which must be the file that was listed, before and after."""
 
-    def __init__(self, settings: dict, results: Path, videos: Path, store: Path, device: str = "cpu"):
+    def __init__(self, settings: dict, results: Path, videos: Path | fetched.Sources, store: Path, device: str = "cpu"):
         self.settings, self.results, self.videos, self.device = settings, results, videos, device
         self.store_folder = store
         self.log = results / "logs" / f"{self.name}.log"
@@ -37,8 +37,12 @@ class Step:
         return re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
 
     def source(self, row: dict) -> Path:
-        """The source file of a row."""
+        """The source file of a row, on this machine: one that lies elsewhere is fetched."""
         return self.videos / row["relpath"]
+
+    def place(self, row: dict) -> str:
+        """Where the source of a row lies: a path or an address."""
+        return remote.join(str(self.videos), row["relpath"])
 
     def at_hand(self, row: dict) -> dict | None:
         """The new columns of a row for which there is nothing to compute; None where there is."""
@@ -91,12 +95,14 @@ class Step:
         if not row.get("mtime"):
             return ""
         try:
-            size, time = files.size_and_time(self.source(row))
+            size, version = fetched.state(self.place(row))
         except FileNotFoundError:
             return "the file is gone"
         if size != int(row["bytes"]):
             return f"{size} bytes in place of {row['bytes']}"
-        return "" if time == int(row["mtime"]) else "its time has changed"
+        if remote.is_remote(self.place(row)):
+            return "" if version == row["mtime"] else "its entity tag has changed"
+        return "" if version == int(row["mtime"]) else "its time has changed"
 
     def finish(self, row: dict, values: dict) -> dict:
         """The last, cheap part of a result, done for computed and remembered items alike and never remembered.

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from clipmill.engine import tables, vouch
+from clipmill.engine import remote, tables, vouch
 
 CHUNK = 1 << 22
 """Bytes that are read at once."""
@@ -27,7 +27,7 @@ class VouchedClips:
 
     def state(self, path: str) -> str:
         """What was recorded of a clip, to be asked for in order. Raises DamagedClip where nothing vouches for it."""
-        if os.path.isabs(path):
+        if os.path.isabs(path) or remote.is_remote(path):
             raise tables.TableError(
                 f"{path} was not cut by Clipmill (cut.mode: none), so this format cannot hold it; "
                 "set release.formats to [csv]"

@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from clipmill.clips.thresholds import NOT_CHOSEN, VIDEO_ONLY, failure
-from clipmill.engine import tables, vouch
+from clipmill.engine import remote, tables, vouch
+from clipmill.engine.fetched import Sources
 from clipmill.engine.memo import Memo
 from clipmill.report import account, clips, grid, marks, meaning, strips
 from clipmill.videos import frames
@@ -51,7 +52,7 @@ def build(results: Path, settings: dict, shipped: dict[str, float], complete: bo
     limits = {one["name"]: [float(one["grid"][at]) for at in one["now"].values() if at >= 0] for one in columns}
     places, chance = clips.pictured(run.rows, values, limits, set(marked))
     without = np.flatnonzero(run.rows["id"].isin(set(marked)) & ~run.rows.index.isin(places))
-    store = frames.Store(Path(settings["store"]), Path(settings["videos"]))
+    store = frames.Store(Path(settings["store"]), Sources(settings["videos"]))
     drawn = strips.drawn(store, run.rows.iloc[places].to_dict("records"))
     numbers = iter(range(len(drawn)))
     shown = [
@@ -174,13 +175,15 @@ def _clip(run: Run, place: int) -> dict:
     """What the page says of a clip: where it lies (paths from the page's folder), its caption, why it is a reject."""
     row = run.rows.iloc[place]
     after = run.later.loc[row["id"]] if row["id"] in run.later.index else {"text": "", "path": "", "why": ""}
-    source = (Path(run.settings["videos"]) / row["relpath"]).resolve()
+    source = remote.join(run.settings["videos"], row["relpath"])
+    if not remote.is_remote(source):
+        source = os.path.relpath(Path(source).resolve(), (run.results / "report").resolve())
     text, longest = after["text"], TEXT // clips.PICTURED
     return {
         "row": place,
         "id": row["id"],
         "file": row["relpath"],
-        "source": os.path.relpath(source, (run.results / "report").resolve()),
+        "source": source,
         "start": row["start"],
         "end": row["end"],
         "still": row["kind"] == "image",

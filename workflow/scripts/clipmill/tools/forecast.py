@@ -7,7 +7,7 @@ scores at hand. Where a result of an earlier rule is still missing, no number is
 from pathlib import Path
 
 from clipmill.clips.thresholds import failure
-from clipmill.engine import tables
+from clipmill.engine import fetched, remote, tables
 from clipmill.engine.memo import Memo
 from clipmill.plan.flow import PHASES, script_of
 from clipmill.plan.pipeline import Pipeline
@@ -48,9 +48,12 @@ class Forecast:
             known = {row["relpath"]: row for row in tables.read(memo)}
             self.changes = {"new": 0, "changed": 0, "deleted": 0}
         rows, seen = {}, set()
-        for relpath in sources.files(videos, self.results, videos_root):
+        for one in sources.found(videos, self.results, videos_root):
+            if not one.taken:
+                continue
+            relpath, path = one.relpath, remote.join(root, one.relpath)
             seen.add(relpath)
-            row = {"id": self.identity(root / relpath, known.get(relpath)), "path": str(root / relpath)}
+            row = {"id": self.identity(path, one.state, known.get(relpath)), "path": path}
             row |= {"relpath": relpath, "bytes": known.get(relpath, {"bytes": "0"})["bytes"]}
             row["kind"] = "image" if Path(relpath).suffix.lower() in sources.IMAGES else "video"
             rows.setdefault(row["id"] or relpath, row)
@@ -69,11 +72,11 @@ class Forecast:
         design = sample.design(everyone, **settings, lengths=lambda some: [known.get(row["id"], 0.0) for row in some])
         return [rows[row["id"]] for row in design if row["drawn"]]
 
-    def identity(self, path: Path, known: dict | None) -> str:
+    def identity(self, path: str, state: remote.State | None, known: dict | None) -> str:
         """The remembered id of a file; empty where it must be read first. Counts the file in `changes`."""
         try:
-            status = path.stat()
-            if known and (known["bytes"], known["mtime"]) == (str(status.st_size), str(status.st_mtime_ns)):
+            size, version = state or fetched.state(path)
+            if known and (known["bytes"], known["mtime"]) == (str(size), str(version)):
                 return known["id"]
         except OSError:
             pass

@@ -1,11 +1,10 @@
 """The files of a listing, each in few bytes: a list may name millions."""
 
 import contextlib
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from clipmill.engine import tables, vouch
+from clipmill.engine import remote, tables, vouch
 from clipmill.videos.sources import COLUMNS
 
 
@@ -14,12 +13,12 @@ class Listed(Mapping):
 
     __slots__ = ("bytes", "id", "kind", "mtime", "relpath", "root")
 
-    def __init__(self, identity: str, root: str, relpath: str, kind: str, size: int, mtime: int):
+    def __init__(self, identity: str, root: str, relpath: str, kind: str, size: int, mtime: int | str):
         self.id, self.root, self.relpath, self.kind, self.bytes, self.mtime = identity, root, relpath, kind, size, mtime
 
     def __getitem__(self, name: str) -> str:
         if name == "path":
-            return os.path.join(self.root, self.relpath)
+            return remote.join(self.root, self.relpath)
         if name not in COLUMNS:
             raise KeyError(name)
         return str(getattr(self, name))
@@ -46,10 +45,10 @@ class Remembered:
             self.rows = tables.read(memo) if memo.exists() else self.rows
         self.row = next(self.rows, None)
 
-    def of(self, relpath: str, size: int, mtime: int) -> str:
-        """The id of a file of this size and time; "" where it is not remembered."""
+    def of(self, relpath: str, size: int, mtime: int | str) -> str:
+        """The id of a file of this size and time (elsewhere: entity tag); "" where it is not remembered."""
         while self.row and self.row["relpath"] < relpath:
             self.row = next(self.rows, None)
         row = self.row
-        same = row and (row["relpath"], row["bytes"], row["mtime"]) == (relpath, str(size), str(mtime))
+        same = row and mtime != "" and (row["relpath"], row["bytes"], row["mtime"]) == (relpath, str(size), str(mtime))
         return row["id"] if same else ""
