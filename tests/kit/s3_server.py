@@ -2,9 +2,9 @@
 
     python tests/kit/s3_server.py PORT FOLDER COUNTS [SHARE]
 
-Every file below FOLDER is an object of the bucket `footage`; there is also an empty bucket `out`. The share SHARE of the
-requests is answered by 500 or 503 before the server sees it, by a seeded generator. COUNTS gets a line of JSON per GET
-of an object that was answered: its key, the first byte and the number of bytes.
+Every file below FOLDER is an object of the bucket `footage`; there is also an empty bucket `out`. SHARE of the requests
+are answered by 500 or 503 before the server sees them, by a seeded generator. COUNTS gets a line of JSON per GET of an
+object whose answer was sent: its key, the first byte and the number of bytes.
 """
 
 import json
@@ -40,26 +40,31 @@ def answering(app, counts: Path, share: float):
             return start_response(status, headers, *more)
 
         body = b"".join(app(environ, begin))
-        if statuses[0][:1] == "2" and environ["PATH_INFO"] != f"/{BUCKET}/":
-            start = environ.get("HTTP_RANGE", "bytes=0-").removeprefix("bytes=").partition("-")[0]
-            record = {"key": environ["PATH_INFO"].removeprefix(f"/{BUCKET}/"), "start": int(start), "bytes": len(body)}
-            with lock, open(counts, "a") as file:
-                file.write(json.dumps(record) + "\n")
-        return [body]
+        key = environ["PATH_INFO"].removeprefix(f"/{BUCKET}/")
+        return sending(key, environ.get("HTTP_RANGE"), body) if key and statuses[0][:1] == "2" else [body]
+
+    def sending(key: str, asked: str | None, body: bytes):
+        yield body
+        start = int((asked or "bytes=0-").removeprefix("bytes=").partition("-")[0])
+        with lock, open(counts, "a") as file:
+            file.write(json.dumps({"key": key, "start": start, "bytes": len(body)}) + "\n")
 
     return answer
 
 
 def fill(folder: Path) -> None:
     """Put the files of the folder into the bucket, below the server's interface."""
-    from moto.s3.models import s3_backends
+    from moto.s3.models import get_canned_acl, s3_backends
 
+    public = get_canned_acl("public-read")  # so that web clients may read them, too
     backend = s3_backends["123456789012"]["aws"]
     for bucket in (BUCKET, "out"):
         backend.create_bucket(bucket, "us-east-1")
     for path in sorted(folder.rglob("*")):
         if path.is_file():
-            backend.put_object(BUCKET, path.relative_to(folder).as_posix(), path.read_bytes())
+            name = path.relative_to(folder).as_posix()
+            backend.put_object(BUCKET, name, path.read_bytes())
+            backend.put_object_acl(BUCKET, name, public)
 
 
 def main() -> None:

@@ -169,7 +169,7 @@ def as_they_come(compute: Compute, batches: list[list[dict]], done: Callable) ->
 def fault_of(step: Step, name: str, minutes: float, rows: list[dict], error: Exception) -> dict:
     """What is kept of rows that failed in the job `name`. Raises `error` again where the environment is at fault."""
     if isinstance(error, Reject):
-        return {"fault": "item", "reason": error.reason, "detail": error.detail}
+        return {"fault": "item", "reason": error.reason, "detail": fetched.told(error.detail)}
     if isinstance(error, Stalled):
         return stalled(minutes)
     if isinstance(error, remote.Unreachable):
@@ -182,7 +182,7 @@ def fault_of(step: Step, name: str, minutes: float, rows: list[dict], error: Exc
     for row in rows:
         print(f"{name}: {row['id']} ({shown(row.get('relpath', ''))}) failed", file=sys.stderr)
     print(shown_lines("".join(traceback.format_exception(error))), file=sys.stderr)
-    return {"fault": "unexpected", "reason": "unexpected error", "detail": repr(error)[:500]}
+    return {"fault": "unexpected", "reason": "unexpected error", "detail": fetched.told(repr(error))[:500]}
 
 
 def are_gone(step: Step, rows: list[dict]) -> bool:

@@ -19,6 +19,8 @@ from pathlib import Path
 from clipmill.engine import files, remote, scratch, vouch
 from clipmill.engine.workers import progress
 
+NAME = "clipmill-sources"
+"""Of the folder, before the user's number."""
 CHUNK = 16 << 20
 """Bytes per request: what is lost where a request fails."""
 LOOK = 0.2
@@ -28,6 +30,8 @@ CHANGES = 5
 GIGABYTES = "CLIPMILL_SCRATCH_GIGABYTES"
 
 _of_thread = threading.local()
+_addresses: dict[str, str] = {}
+"""What the copies that this process used are copies of."""
 _seen: dict[str, remote.State] = {}
 """The version of each address that this process read last."""
 
@@ -71,6 +75,13 @@ def exists(place: str) -> bool:
         return False
 
 
+def told(text: str) -> str:
+    """A message in which copies have the addresses of what they are copies of."""
+    for copy, address in _addresses.items() if NAME in text else ():
+        text = text.replace(f"file:{copy}", address).replace(copy, address)
+    return text
+
+
 def _copy(address: str) -> Path:
     folder = _folder()
     for _ in range(CHANGES):
@@ -78,6 +89,7 @@ def _copy(address: str) -> Path:
         size, version = _seen[address] = remote.state(address)
         suffix = re.search(r"\.\w{1,8}$", address.partition("?")[0]) or [""]
         copy = folder / f"{vouch.digest_of(repr((address, size, version)).encode())}{suffix[0].lower()}"
+        _addresses[str(copy)] = address
         if _is_held(copy):
             return copy
         with _alone(copy.with_name(f"{copy.name}.part")) as part:
@@ -86,6 +98,7 @@ def _copy(address: str) -> Path:
                 return copy
             if not version:  # what is there may be of another version
                 part.truncate(0)
+            _let_go()
             _make_room(folder, size - part.seek(0, os.SEEK_END))
             _continue(part, address, size)
             if remote.state(address) == (size, version):
@@ -135,10 +148,16 @@ def _is_held(copy: Path) -> bool:
 
 def _hold(file: int) -> None:
     """Share the lock of an open file in place of the one that this thread held."""
-    with contextlib.suppress(AttributeError, OSError):
-        os.close(_of_thread.file)
+    _let_go()
     fcntl.flock(file, fcntl.LOCK_SH)
     _of_thread.file = file
+
+
+def _let_go() -> None:
+    """Let others remove the copy that this thread held."""
+    if (file := getattr(_of_thread, "file", None)) is not None:
+        os.close(file)
+        _of_thread.file = None
 
 
 def _is_named(file: int, path: Path) -> bool:
@@ -149,7 +168,7 @@ def _is_named(file: int, path: Path) -> bool:
 
 
 def _folder() -> Path:
-    folder = scratch.private_folder("clipmill-sources", default=tempfile.gettempdir())
+    folder = scratch.private_folder(NAME, default=tempfile.gettempdir())
     scratch.make_private(folder)
     return folder
 
