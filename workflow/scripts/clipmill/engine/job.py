@@ -10,7 +10,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from clipmill.engine import accounts, files, rejects, remote, tables, vouch, weights
+from clipmill.engine import accounts, files, rejects, tables, vouch, weights
 from clipmill.engine.arguments import arguments
 from clipmill.engine.compute import Compute, changed
 from clipmill.engine.fetched import Sources
@@ -205,7 +205,6 @@ class Job:
         """Report what was done, to the log and to the file that is summed after the run."""
         seconds, items = time.monotonic() - self.began, len(self.items)
         counts = {"items": items, "computed": missing, "remembered": items - missing, "rejects": rejected} | more
-        counts |= {"fetched_bytes": remote.Moved.bytes} if remote.Moved.bytes else {}
         accounts.write(self.args.results, self.args.out, counts, seconds, self.ranks.size)
         print(
             f"{self.name}: {items} items, {missing} computed, {items - missing} remembered, "

@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+from clipmill.engine import remote
 from clipmill.report import marks
 from clipmill.videos import lists, sources
 
@@ -12,6 +13,8 @@ REMEDY = "Set `results` in the configuration or --config results=DIR"
 def require(config: dict) -> None:
     """End where there is nothing to take in, where the results cannot be written, or where `marks` names no marks.
     Leaves nothing behind."""
+    for address in filter(remote.is_remote, (config["videos_root"] or "", config["release"]["to"] or "")):
+        remote.require(address)
     sources.require(config["videos"], config["results"])
     marks.read(config.get("marks"))
     require_columns(config)
