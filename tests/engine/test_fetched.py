@@ -9,7 +9,7 @@ import sys
 import threading
 
 import pytest
-from clipmill.engine import fetched, remote
+from clipmill.engine import compute, fetched, job, remote
 from clipmill.engine.step import Step
 from s3_server import S3Server
 
@@ -158,3 +158,29 @@ def test_a_file_that_is_not_there_is_no_such_file(root, server):
 def test_a_package_that_is_missing_is_named():
     with pytest.raises(SystemExit, match="install gcsfs"):
         remote.require("gs://bucket/folder")
+
+
+def test_what_cannot_be_fetched_for_now_is_a_reject_that_is_tried_again(tmp_path):
+    step = Step({}, tmp_path, fetched.Sources("s3://footage"), tmp_path)
+    error = remote.Unreachable("s3://footage/small.mp4: OSError: 503 Slow Down")
+    fault = compute.fault_of(step, "scan_videos 00000", 15, [{"id": "1", "relpath": "small.mp4"}], error)
+    assert (fault["reason"], fault["detail"]) == ("cannot be fetched", str(error))
+    assert job.tried_again(fault["fault"], 15)
+    assert fault["fault"] in job.AGAIN, "the next run runs the job again"
+
+
+@pytest.mark.parametrize("name", ["small.mp4", "gone.mp4"])
+def test_only_a_source_that_is_gone_has_changed(name, tmp_path):
+    step = Step({}, tmp_path, fetched.Sources("s3://footage"), tmp_path)
+    step.reads_source, row = True, {"id": "1", "relpath": name}
+    if name == "gone.mp4":
+        fault = compute.fault_of(step, "scan_videos 00000", 15, [row], FileNotFoundError("gone"))
+        assert (fault["fault"], fault["detail"]) == ("changed", "the file is gone")
+    else:
+        with pytest.raises(FileNotFoundError):
+            compute.fault_of(step, "scan_videos 00000", 15, [row], FileNotFoundError("a file of ours"))
+
+
+def test_messages_name_the_address_and_not_the_copy():
+    copy = fetched.here("s3://footage/other.mp4")
+    assert fetched.told(f"cannot open 'file:{copy}'") == "cannot open 's3://footage/other.mp4'"
