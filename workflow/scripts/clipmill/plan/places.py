@@ -4,6 +4,7 @@ import json
 import tempfile
 from pathlib import Path
 
+from clipmill.engine import remote
 from clipmill.plan import targets
 from clipmill.report import marks
 from clipmill.videos import lists, sources
@@ -14,6 +15,8 @@ REMEDY = "Set `results` in the configuration or --config results=DIR"
 def require(config: dict) -> None:
     """End where there is nothing to take in, where the results cannot be written, or where `marks` names no marks.
     Leaves nothing behind."""
+    for address in filter(remote.is_remote, (config["videos_root"] or "", config["release"]["to"] or "")):
+        remote.require(address)
     sources.require(config["videos"], config["results"])
     marks.read(config.get("marks"))
     require_columns(config)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from clipmill.clips import quotas
 from clipmill.clips.thresholds import failure
-from clipmill.engine import tables
+from clipmill.engine import fetched, remote, tables
 from clipmill.engine.memo import Memo
 from clipmill.plan import targets
 from clipmill.plan.flow import PHASES, script_of
@@ -52,11 +52,12 @@ class Forecast:
             known = {row["relpath"]: row for row in tables.read(memo)}
             self.changes = {"new": 0, "changed": 0, "deleted": 0}
         rows, seen = {}, set()
-        for relpath in sources.files(videos, self.results, videos_root):
+        for one in sources.taken(videos, self.results, videos_root):
+            relpath, path = one.relpath, remote.join(root, one.relpath)
             seen.add(relpath)
-            row = {"id": self.identity(root / relpath, known.get(relpath)), "path": str(root / relpath)}
+            row = {"id": self.identity(path, one.state, known.get(relpath)), "path": path}
             row |= {"relpath": relpath, "bytes": known.get(relpath, {"bytes": "0"})["bytes"]}
-            row["kind"] = "image" if Path(relpath).suffix.lower() in sources.IMAGES else "video"
+            row["kind"] = "image" if remote.suffix(path) in sources.IMAGES else "video"
             rows.setdefault(row["id"] or relpath, row)
         if self.changes:
             self.changes["deleted"] = len(known.keys() - seen)
@@ -73,11 +74,11 @@ class Forecast:
         design = sample.design(everyone, **settings, lengths=lambda some: [known.get(row["id"], 0.0) for row in some])
         return [rows[row["id"]] for row in design if row["drawn"]]
 
-    def identity(self, path: Path, known: dict | None) -> str:
+    def identity(self, path: str, state: remote.State | None, known: dict | None) -> str:
         """The remembered id of a file; empty where it must be read first. Counts the file in `changes`."""
         try:
-            status = path.stat()
-            if known and (known["bytes"], known["mtime"]) == (str(status.st_size), str(status.st_mtime_ns)):
+            size, version = state or fetched.state(path)
+            if known and (known["bytes"], known["mtime"]) == (str(size), str(version)):
                 return known["id"]
         except OSError:
             pass
