@@ -354,6 +354,15 @@ def test_clips_play_and_captions_are_found(opened, finished_page):
     assert text in tab.locator(".captions").inner_text()
 
 
+def test_a_source_elsewhere_is_named_and_never_asked_for(opened, tmp_path):
+    mill = scored_run.pipeline(tmp_path / "results", videos="s3://bucket/a folder")
+    scored_run.write(mill, scored_run.rows(40))
+    tab = opened(built(mill))
+    tab.evaluate("clipmill.strips.open(clipmill.clips.find((clip) => !clip.still))")
+    assert "not on this machine: s3://bucket/a folder/video" in tab.locator("dialog").inner_text()
+    assert tab.locator("dialog video").count() == 0
+
+
 def test_text_of_others_is_shown_as_text(opened, tmp_path):
     mill = scored_run.pipeline(tmp_path / "it's & results")
     found = scored_run.rows(40, name=HOSTILE)

@@ -32,8 +32,7 @@ def scratch(tmp_path, monkeypatch):
 
 def test_a_bucket_gives_what_a_folder_gives(finished_mill, scratch, tmp_path, monkeypatch):
     with S3Server(finished_mill.videos, tmp_path / "gets", share=0.1) as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
+        server.known(monkeypatch)
         mill = Mill(tmp_path / "mill", videos="s3://footage", scratch=str(scratch))
         mill.change(release={"to": "s3://out/set", "formats": ["csv"], "path_prefix": "clips/"})
         mill.run("all", "release")
@@ -75,8 +74,7 @@ def test_200_files_come_whole_from_a_server_that_fails_and_restarts(scratch, tmp
     many(here.videos, 200)
     here.run()
     with S3Server(here.videos, tmp_path / "gets", share=0.05) as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
+        server.known(monkeypatch)
         mill = Mill(tmp_path / "mill", videos="s3://footage", scratch=str(scratch))
         run = threading.Thread(target=mill.run)
         run.start()

@@ -272,7 +272,7 @@ def sampled_elsewhere(address: str, size: int, offsets: tuple[int, ...]) -> Iter
     whole = remote.read(address, 0, size) if 0 < size <= len(offsets) * SAMPLE else b""
     for offset in offsets if size else ():
         end = min(size, offset + SAMPLE)
-        yield whole[offset:end] if whole else remote.read(address, offset, end)[: end - offset]
+        yield whole[offset:end] if whole else remote.read(address, offset, end)
 
 
 def told_apart(seen: list[Listed]) -> tuple[list[Mapping], list[dict]]:
