@@ -126,7 +126,7 @@ def find(folder: str) -> dict[str, State]:
     try:
         found = patiently(folder, lambda system: system.find(folder, detail=True))
     except OSError as error:
-        raise SystemExit(f"{folder}: it cannot be listed: {error}") from None
+        raise SystemExit(f"videos cannot be listed: {error}") from None
     begin = f"{_system(folder.partition('://')[0])._strip_protocol(folder).rstrip('/')}/"
     files = ((name, info) for name, info in found.items() if info["type"] == "file" and not name.endswith("/"))
     return {name.removeprefix(begin): _state(info) for name, info in sorted(files) if name.startswith(begin)}
@@ -180,7 +180,11 @@ def side_by_side(work: Callable, items: Iterable, is_away: Callable) -> Iterator
     while some := list(islice(items, AHEAD)):
         if any(map(is_away, some)):
             with ThreadPoolExecutor(THREADS) as pool:
-                yield from pool.map(work, some)
+                try:
+                    done = pool.map(work, some)
+                except RuntimeError:  # a process that is ending starts no thread
+                    done = map(work, some)
+                yield from done
         else:
             yield from map(work, some)
 
@@ -227,4 +231,5 @@ def _lasts(error: Exception) -> bool:
     """Whether another try would fail the same way."""
     status = getattr(error, "status", 0)
     refused = isinstance(status, int) and 400 <= status < 500 and status not in PASSING
-    return refused or isinstance(error, PermissionError | ImportError) or "Credential" in type(error).__name__
+    ending = isinstance(error, RuntimeError) and "shutdown" in str(error)
+    return refused or ending or isinstance(error, PermissionError | ImportError) or "Credential" in type(error).__name__

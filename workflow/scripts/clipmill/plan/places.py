@@ -31,6 +31,12 @@ def require(config: dict) -> None:
         raise SystemExit(f"{results}: the results cannot be written: {error.strerror}. {REMEDY}") from error
 
 
+def look(config: dict) -> None:
+    """List a place elsewhere, so that this process knows it. Ends where that fails."""
+    if remote.is_remote(config["videos"]):
+        sources.require(config["videos"])
+
+
 def require_columns(config: dict) -> None:
     """End where a threshold acts on a column that is neither ours nor the list's. Ours have `min` and `max` only."""
     wanted = {name.removeprefix("list_") for name, limits in config.get("select", {}).items() if "in" in limits}

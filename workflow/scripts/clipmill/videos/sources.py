@@ -1,5 +1,6 @@
 """Which files are taken in. Light: every Snakemake job imports it."""
 
+import functools
 import hashlib
 import os
 import re
@@ -141,6 +142,7 @@ def usable(root: Path | str, relpath: str) -> Found:
     return Found(relpath, reason="a folder, not a file") if is_folder else Found(relpath)
 
 
+@functools.lru_cache(100_000)
 def _usable_elsewhere(address: str, relpath: str) -> Found:
     if remote.holds_secret(address):
         how = "it would stand in tables and logs; credentials come from the environment (docs/places.md)"
