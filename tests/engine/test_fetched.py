@@ -33,8 +33,8 @@ def server(folder, tmp_path_factory):
 @pytest.fixture(autouse=True)
 def node(server, tmp_path, monkeypatch):
     """A node of its own, that knows the server; no pauses, and requests of 64 KiB."""
-    for name, value in (server.environment | {"CLIPMILL_SCRATCH": str(tmp_path / "disk")}).items():
-        monkeypatch.setenv(name, value)
+    server.known(monkeypatch)
+    monkeypatch.setenv("CLIPMILL_SCRATCH", str(tmp_path / "disk"))
     monkeypatch.setattr(fetched, "CHUNK", 1 << 16)
     monkeypatch.setattr(fetched, "_seen", {})
     monkeypatch.setattr(remote, "PAUSES", (0.1, 0.1))
@@ -89,7 +89,7 @@ def test_processes_of_a_node_share_one_fetch(server):
 
 
 def test_a_fetch_goes_on_where_it_was_ended(server, folder, monkeypatch):
-    reads, read = [], remote.read
+    reads, read = [], remote.received
 
     def ended(address, start, end):
         reads.append(start)
@@ -97,7 +97,7 @@ def test_a_fetch_goes_on_where_it_was_ended(server, folder, monkeypatch):
             raise KeyboardInterrupt
         return read(address, start, end)
 
-    monkeypatch.setattr(remote, "read", ended)
+    monkeypatch.setattr(remote, "received", ended)
     with pytest.raises(KeyboardInterrupt):
         fetched.here("s3://footage/other.mp4")
     assert fetched.here("s3://footage/other.mp4").read_bytes() == (folder / "other.mp4").read_bytes()

@@ -105,6 +105,17 @@ class S3Server:
         self.program.kill()
         self.program.wait()
 
+    def known(self, monkeypatch) -> None:
+        """Let this process, and those that it starts, find it and no other."""
+        from clipmill.engine import remote
+        from clipmill.videos import sources
+
+        for name, value in self.environment.items():
+            monkeypatch.setenv(name, value)
+        remote._system.cache_clear()
+        remote.find.cache_clear()
+        sources._usable_elsewhere.cache_clear()
+
     @property
     def environment(self) -> dict[str, str]:
         """The variables by which clients find it."""

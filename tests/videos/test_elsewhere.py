@@ -1,8 +1,11 @@
 """Videos elsewhere are listed as in a folder: the same ids under the same names, and a reason for what is left out."""
 
 import csv
+import functools
+import http.server
 import json
 import random
+import threading
 from pathlib import Path
 
 import list_videos
@@ -35,10 +38,9 @@ def server(folder, tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def node(server, tmp_path, monkeypatch):
-    for name, value in (server.environment | {"CLIPMILL_SCRATCH": str(tmp_path / "disk")}).items():
-        monkeypatch.setenv(name, value)
+    server.known(monkeypatch)
+    monkeypatch.setenv("CLIPMILL_SCRATCH", str(tmp_path / "disk"))
     monkeypatch.setattr(remote, "PAUSES", (0.05,) * 8)
-    remote.find.cache_clear()
     server.counts.unlink(missing_ok=True)
 
 
@@ -58,6 +60,16 @@ def test_ids_are_those_of_a_folder(folder, tmp_path, server):
     assert {row["path"] for row in there[0]} == {f"s3://footage/{row['relpath']}" for row in here[0]}
     large = [get["bytes"] for get in server.gets() if get["key"] == "b c/more.MP4"]
     assert large == [contents.SAMPLE] * 3, "samples only"
+
+
+def test_ids_are_the_same_from_a_server_without_ranges(folder):
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as plain:
+        threading.Thread(target=plain.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{plain.server_port}/b%20c/more.MP4"
+        size = remote.state(address)[0]
+        assert list_videos.identity(address, size) == list_videos.identity(folder / "b c/more.MP4", size)
+        plain.shutdown()
 
 
 def test_a_known_file_is_not_read_again(tmp_path, server):

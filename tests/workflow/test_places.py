@@ -32,11 +32,9 @@ def scratch(tmp_path, monkeypatch):
 
 def test_a_bucket_gives_what_a_folder_gives(finished_mill, scratch, tmp_path, monkeypatch):
     with S3Server(finished_mill.videos, tmp_path / "gets", share=0.1) as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
+        server.known(monkeypatch)
         mill = Mill(tmp_path / "mill", videos="s3://footage", scratch=str(scratch))
-        mill.change(release={"to": "s3://out/set", "formats": ["csv"], "path_prefix": "clips/"})
-        mill.run("all", "release")
+        mill.run()
         pairs, rejects = mill.final()
         assert (pairs, rejects.replace(b"s3://footage/", b"file:videos/")) == finished_mill.final()
         assert clips(mill) == clips(finished_mill)
@@ -47,12 +45,6 @@ def test_a_bucket_gives_what_a_folder_gives(finished_mill, scratch, tmp_path, mo
         account = json.loads((mill.results / "run.json").read_text())["stages"]
         moved = sum(stage.get("fetched_bytes", 0) for stage in account.values())
         assert moved == sum(get["bytes"] for get in server.gets())
-
-        there = {name: size for name, (size, _) in remote.find("s3://out/set").items()}
-        release = mill.results / "release"
-        assert there == {
-            path.relative_to(release).as_posix(): path.stat().st_size for path in release.rglob("*") if path.is_file()
-        }
     text = "".join(path.read_text(errors="replace") for path in (mill.results / "logs").rglob("*.log"))
     assert "secret" not in text
 
@@ -75,8 +67,7 @@ def test_200_files_come_whole_from_a_server_that_fails_and_restarts(scratch, tmp
     many(here.videos, 200)
     here.run()
     with S3Server(here.videos, tmp_path / "gets", share=0.05) as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
+        server.known(monkeypatch)
         mill = Mill(tmp_path / "mill", videos="s3://footage", scratch=str(scratch))
         run = threading.Thread(target=mill.run)
         run.start()
@@ -93,3 +84,11 @@ def test_200_files_come_whole_from_a_server_that_fails_and_restarts(scratch, tmp
         assert len(sent) == 200
         assert max(sent.values()) <= 2, sent
         assert mill.run().idle
+
+        mill.change(release={"to": "s3://out/set", "formats": ["webdataset"]}).run("release")
+        there, release = remote.find("s3://out/set"), mill.results / "release"
+        files = {path.relative_to(release).as_posix(): path for path in release.rglob("*") if path.is_file()}
+        assert there.keys() == files.keys() >= {"README.md", "SHA256SUMS"}
+        for name, path in files.items():
+            assert remote.read(f"s3://out/set/{name}", 0, there[name][0]) == path.read_bytes()
+        assert mill.run("release").idle

@@ -112,8 +112,8 @@ def _copy(address: str) -> Path:
 def _continue(part, address: str, size: int) -> None:
     """Fetch what a part lacks."""
     while (done := part.seek(0, os.SEEK_END)) < size:
-        data = remote.read(address, done, min(size, done + CHUNK))
-        if len(data) > CHUNK or (done and len(data) == size):  # the server knows no ranges: this is all
+        data = remote.received(address, done, min(size, done + CHUNK))
+        if done and len(data) == size:  # the server knows no ranges: this is all
             part.truncate(0)
         part.write(data)
         part.flush()
@@ -124,13 +124,20 @@ def _continue(part, address: str, size: int) -> None:
 def _alone(path: Path):
     """A file that is about to be written, which no other thread or process has locked."""
     while True:
-        with open(path, "ab") as file, contextlib.suppress(BlockingIOError):
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_named(file.fileno(), path):
+        with open(path, "ab") as file:
+            if _is_locked(file.fileno()) and _is_named(file.fileno(), path):
                 yield file
                 return
         progress()
         time.sleep(LOOK)
+
+
+def _is_locked(file: int) -> bool:
+    """Whether an open file could be locked alone."""
+    with contextlib.suppress(BlockingIOError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
 
 
 def _is_held(copy: Path) -> bool:
@@ -194,8 +201,8 @@ def _make_room(folder: Path, size: int) -> None:
 
 def _is_removed(path: Path) -> bool:
     """Whether a file that nobody reads or writes was there and is removed."""
-    with contextlib.suppress(FileNotFoundError, BlockingIOError), open(path, "rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        path.unlink()
-        return True
+    with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
+        if _is_locked(file.fileno()):
+            path.unlink()
+            return True
     return False

@@ -113,10 +113,13 @@ def state(address: str) -> State:
 
 
 def read(address: str, start: int, end: int) -> bytes:
-    """The bytes of a file from `start` up to `end`; all of them where the server knows no ranges.
+    """The bytes of a file from `start` up to `end`. Raises FileNotFoundError or Unreachable."""
+    data = received(address, start, end)
+    return data if len(data) == end - start else data[start:end]
 
-    Raises FileNotFoundError or Unreachable.
-    """
+
+def received(address: str, start: int, end: int) -> bytes:
+    """What a server sends if it is asked for these bytes of a file: all of its bytes where it knows no ranges."""
 
     def once(system) -> bytes:
         data = system.cat_file(address, start=start, end=end)
@@ -137,7 +140,7 @@ def find(folder: str) -> dict[str, State]:
     try:
         found = patiently(folder, lambda system: system.find(folder, detail=True))
     except OSError as error:
-        raise SystemExit(f"{folder}: it cannot be listed: {error}") from None
+        raise SystemExit(f"videos cannot be listed: {error}") from None
     begin = f"{_system(folder.partition('://')[0])._strip_protocol(folder).rstrip('/')}/"
     files = ((name, info) for name, info in found.items() if info["type"] == "file" and not name.endswith("/"))
     return {name.removeprefix(begin): _state(info) for name, info in sorted(files) if name.startswith(begin)}
@@ -191,7 +194,11 @@ def side_by_side(work: Callable, items: Iterable, is_away: Callable) -> Iterator
     while some := list(islice(items, AHEAD)):
         if any(map(is_away, some)):
             with ThreadPoolExecutor(THREADS) as pool:
-                yield from pool.map(work, some)
+                try:
+                    done = pool.map(work, some)
+                except RuntimeError:  # a process that is ending starts no thread
+                    done = map(work, some)
+                yield from done
         else:
             yield from map(work, some)
 
@@ -203,7 +210,7 @@ def _system(scheme: str):
     from fsspec.config import conf
 
     given = conf.get(scheme, {})
-    options = {"use_listings_cache": False}
+    options = {"use_listings_cache": False, "skip_instance_cache": True}
     if scheme in ("http", "https"):
         options["headers"] = {"Accept-Encoding": "identity"} | given.get("headers", {})
         options["client_kwargs"] = {"trust_env": True} | given.get("client_kwargs", {})
@@ -238,4 +245,5 @@ def _lasts(error: Exception) -> bool:
     """Whether another try would fail the same way."""
     status = getattr(error, "status", 0)
     refused = isinstance(status, int) and 400 <= status < 500 and status not in PASSING
-    return refused or isinstance(error, PermissionError | ImportError) or "Credential" in type(error).__name__
+    ending = isinstance(error, RuntimeError) and "shutdown" in str(error)
+    return refused or ending or isinstance(error, PermissionError | ImportError) or "Credential" in type(error).__name__

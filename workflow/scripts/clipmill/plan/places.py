@@ -46,6 +46,12 @@ def is_merged(results: Path) -> bool:
         return False
 
 
+def look(config: dict) -> None:
+    """List a place elsewhere, so that this process knows it. Ends where that fails."""
+    if remote.is_remote(config["videos"]):
+        sources.require(config["videos"])
+
+
 def require_columns(config: dict) -> None:
     """End where a threshold or a target names a column that is neither ours nor the list's. Ours have `min` and `max`
     only."""

@@ -42,7 +42,7 @@ def _samples_elsewhere(address: str, size: int, offsets: tuple[int, ...]) -> Ite
     whole = remote.read(address, 0, size) if 0 < size <= len(offsets) * SAMPLE else b""
     for offset in offsets if size else ():
         end = min(size, offset + SAMPLE)
-        yield whole[offset:end] if whole else remote.read(address, offset, end)[: end - offset]
+        yield whole[offset:end] if whole else remote.read(address, offset, end)
 
 
 def full_identity(path: str) -> str:

@@ -1,10 +1,10 @@
 """Which files are taken in. Light: every Snakemake job imports it."""
 
+import functools
 import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator
-from functools import partial
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import NamedTuple
@@ -112,7 +112,7 @@ def _names(table: Path, root: Path | str) -> Iterator[str]:
 def all_usable(root: Path | str, relpaths: Iterable[str]) -> Iterator[Found]:
     """`usable` of each, in order."""
     base, away = remote.base(root), remote.is_remote(root)
-    return remote.side_by_side(partial(usable, base), relpaths, lambda relpath: away or remote.is_remote(relpath))
+    return remote.side_by_side(functools.partial(usable, base), relpaths, lambda relpath: away or remote.is_remote(relpath))
 
 
 def relpath_of(name: str, root: Path | str) -> str:
@@ -143,6 +143,7 @@ def usable(base: str, relpath: str) -> Found:
     return Found(relpath, state=(status.st_size, status.st_mtime_ns) if S_ISREG(status.st_mode) else None)
 
 
+@functools.lru_cache(100_000)
 def _usable_elsewhere(address: str, relpath: str) -> Found:
     if remote.holds_secret(address):
         how = "it would stand in tables and logs; credentials come from the environment (docs/places.md)"
