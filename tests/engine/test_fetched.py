@@ -10,7 +10,7 @@ import threading
 
 import pytest
 from clipmill.engine import compute, fetched, job, remote
-from clipmill.engine.step import Step
+from clipmill.engine.step import Step, change_of_source
 from s3_server import S3Server
 
 FILES = {"empty.mp4": 0, "small.mp4": 10, "large one.MP4": 300_000, "other.mp4": 300_000}
@@ -132,12 +132,12 @@ def test_a_changed_source_is_told_by_its_entity_tag(tmp_path, folder):
     step = Step({}, tmp_path, fetched.Sources("s3://out"), tmp_path)
     row = {"relpath": "source.mp4", "bytes": str(size), "mtime": tag}
     assert step.source(row).read_bytes() == b"before"
-    assert step.changed(row) == ""
+    assert change_of_source(step, row) == ""
     source.write_bytes(b"AFTER!")
     remote.write(source, "s3://out/source.mp4")
-    assert step.changed(row) == "", "what was read is what was listed"
+    assert change_of_source(step, row) == "", "what was read is what was listed"
     assert step.source(row).read_bytes() == b"AFTER!"
-    assert "entity tag" in step.changed(row)
+    assert "entity tag" in change_of_source(step, row)
 
 
 def test_a_server_that_does_not_answer_is_named_with_its_reason(tmp_path, folder):

@@ -14,7 +14,7 @@ from clipmill.engine.progress import Progress
 from clipmill.engine.ranks import Ranks
 from clipmill.engine.rejects import Reject
 from clipmill.engine.shown import shown, shown_lines
-from clipmill.engine.step import Step
+from clipmill.engine.step import Step, place_of_source
 from clipmill.engine.workers import Stalled, Task, Workers
 
 AHEAD = 2
@@ -85,7 +85,7 @@ class Compute:
 
     def reads(self, row: dict) -> Callable[[], None]:
         """A check that the source of a row can be read, which raises OSError. A fetch says itself that it goes on."""
-        return lambda: remote.is_remote(self.step.place(row)) or files.read_through(self.step.source(row))
+        return lambda: remote.is_remote(place_of_source(self.step, row)) or files.read_through(self.step.source(row))
 
     def in_threads(self, batch: list[dict], task: Task) -> None:
         """Keep what a worker computes of a batch. Where it stalls, each item is tried alone: the fault is of one."""
@@ -152,7 +152,7 @@ def are_gone(step: Step, rows: list[dict]) -> bool:
     """Whether the sources of these rows are gone, though their folder is there."""
     root = str(step.videos)
     its_folder_is_there = step.reads_source and (remote.is_remote(root) or any(Path(root).iterdir()))
-    return its_folder_is_there and not any(fetched.exists(step.place(row)) for row in rows)
+    return its_folder_is_there and not any(fetched.exists(place_of_source(step, row)) for row in rows)
 
 
 def changed(how: str) -> dict:

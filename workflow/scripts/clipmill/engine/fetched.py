@@ -59,7 +59,7 @@ def here(place: str | Path) -> Path:
     return _copy(place) if remote.is_remote(place) else Path(place)
 
 
-def state(place: str) -> tuple[int, int | str]:
+def state(place: str | Path) -> tuple[int, int | str]:
     """Size and version (of a path: the time of its last change) of a file; of an address, those of what this process
     read last. Raises FileNotFoundError or another OSError."""
     if remote.is_remote(place):
@@ -67,7 +67,7 @@ def state(place: str) -> tuple[int, int | str]:
     return files.size_and_time(place)
 
 
-def exists(place: str) -> bool:
+def exists(place: str | Path) -> bool:
     """Whether a file is there now."""
     try:
         return bool(remote.state(place)) if remote.is_remote(place) else os.path.exists(place)

@@ -50,10 +50,6 @@ class Step:
         """The source file of a row, on this machine: one that lies elsewhere is fetched."""
         return self.videos / row["relpath"]
 
-    def place(self, row: dict) -> str:
-        """Where the source of a row lies: a path or an address."""
-        return remote.join(str(self.videos), row["relpath"])
-
     def at_hand(self, row: dict) -> dict | None:
         """The new columns of a row for which there is nothing to compute; None where there is."""
         return None
@@ -129,17 +125,24 @@ class Step:
         return names
 
 
+def place_of_source(step: Step, row: dict) -> Path | str:
+    """Where the source of a row lies: a path or an address."""
+    place = remote.join(str(step.videos), row.get("relpath", ""))
+    return place if remote.is_remote(place) else step.source(row)
+
+
 def change_of_source(step: Step, row: dict) -> str:
     """How the source of a row differs from what was listed, in words; empty where it does not, or where the table
     (one made by hand) does not say what was listed."""
     if not row.get("mtime"):
         return ""
+    place = place_of_source(step, row)
     try:
-        size, version = fetched.state(step.place(row))
+        size, version = fetched.state(place)
     except FileNotFoundError:
         return "the file is gone"
     if size != int(row["bytes"]):
         return f"{size} bytes in place of {row['bytes']}"
-    if remote.is_remote(step.place(row)):
+    if remote.is_remote(place):
         return "" if version == row["mtime"] else "its entity tag has changed"
     return "" if version == int(row["mtime"]) else "its time has changed"

@@ -111,8 +111,8 @@ def _names(table: Path, root: Path | str) -> Iterator[str]:
 
 def all_usable(root: Path | str, relpaths: Iterable[str]) -> Iterator[Found]:
     """`usable` of each, in order."""
-    base, away = remote.base(root), remote.is_remote(root)
-    return remote.side_by_side(functools.partial(usable, base), relpaths, lambda relpath: away or remote.is_remote(relpath))
+    one, away = functools.partial(usable, remote.base(root)), remote.is_remote(root)
+    return remote.side_by_side(one, relpaths, lambda relpath: away or remote.is_remote(relpath))
 
 
 def relpath_of(name: str, root: Path | str) -> str:
