@@ -242,7 +242,7 @@ def identified(root: Path | str, one: Found, state: remote.State | OSError, know
     """A file's row, or its reject; its content is read only where its name, size or version is new."""
     if isinstance(state, OSError):
         return reject("", one.relpath, "cannot be read", str(state))
-    suffix = os.path.splitext(one.relpath.partition("?")[0] if one.state else one.relpath)[1].lower()
+    suffix = remote.suffix(remote.join(root, one.relpath))
     try:
         known = known or identity(remote.place(remote.join(root, one.relpath)), state[0])
     except OSError as error:
