@@ -51,8 +51,8 @@ class Moved:
 
 def is_remote(place: str | Path) -> bool:
     """Whether this is an address, not a path of this machine."""
-    scheme, colon, _ = str(place).partition("://")
-    return bool(colon) and scheme in PACKAGES
+    text = str(place)
+    return "://" in text and text.partition("://")[0] in PACKAGES
 
 
 def place(text: str) -> Path | str:

@@ -111,8 +111,9 @@ def _names(table: Path, root: Path | str) -> Iterator[str]:
 
 def all_usable(root: Path | str, relpaths: Iterable[str]) -> Iterator[Found]:
     """`usable` of each, in order."""
+    away = remote.is_remote(root)
     return remote.side_by_side(
-        lambda relpath: usable(root, relpath), relpaths, lambda relpath: remote.is_remote(remote.join(root, relpath))
+        lambda relpath: usable(root, relpath), relpaths, lambda relpath: away or remote.is_remote(relpath)
     )
 
 
