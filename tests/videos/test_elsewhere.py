@@ -14,8 +14,16 @@ from clipmill.engine import remote
 from clipmill.videos import contents, sources
 from s3_server import S3Server
 
-SIZES = {"empty.mp4": 0, "a/one.mp4": 1, "a/64k.mov": 1 << 16, "b c/192k.mkv": 3 << 16, "b c/more.MP4": 700_001}
-OTHERS = {"a/notes.txt": b"told", ".hidden.mp4": b"h", "a/.cache/x.mp4": b"x", "a/twin.mov": None, "é.png": b"png"}
+SIZES = {
+    "empty.mp4": 0,
+    "a/one.mp4": 1,
+    "a/64k.mov": 1 << 16,
+    "b c/192k.mkv": 3 << 16,
+    "b c/more.MP4": 700_001,
+    "b c/what? #1 100%.png": 9,
+}
+OTHERS = {"a/notes.txt": b"told", ".hidden.mp4": b"h", "a/.cache/x.mp4": b"x", "a/twin.mov": None, "é.png": b"png",
+          "b c/what? #1 100%.png": b"odd"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +141,7 @@ def test_the_paths_of_a_list_start_from_a_place(folder, tmp_path):
 @pytest.mark.parametrize("address", [
     "https://host/a.mp4?X-Amz-Signature=hunter22&X-Amz-Credential=hunter22", "https://me:hunter22@host/a.mp4",
     "https://host/a.mp4?sv=1&sig=hunter22", "s3://footage/a.mp4?token=hunter22",
+    "https://host/a.mp4?%73ig=hunter22", "https://me:hunter22@host/a.mp4?s%69g=hunter22",
 ])  # fmt: skip
 def test_a_signed_address_is_a_reject_without_its_secret(address, tmp_path):
     _, [reject] = listed(write(tmp_path / "list.csv", [address]), tmp_path / "memo.csv")

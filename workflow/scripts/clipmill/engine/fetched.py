@@ -87,8 +87,8 @@ def _copy(address: str) -> Path:
     for _ in range(CHANGES):
         _seen.pop(address, None)
         size, version = _seen[address] = remote.state(address)
-        suffix = re.search(r"\.\w{1,8}$", address.partition("?")[0]) or [""]
-        copy = folder / f"{vouch.digest_of(repr((address, size, version)).encode())}{suffix[0].lower()}"
+        suffix = re.search(r"^\.\w{1,8}$", remote.suffix(address)) or [""]
+        copy = folder / f"{vouch.digest_of(repr((address, size, version)).encode())}{suffix[0]}"
         _addresses[str(copy)] = address
         if _is_held(copy):
             return copy

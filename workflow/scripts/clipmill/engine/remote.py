@@ -7,16 +7,15 @@ fsspec is imported where an address is first used.
 import functools
 import os
 import random
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from urllib.parse import unquote_plus
 
 from clipmill.engine.shown import shown
+from clipmill.engine.signed import without_secrets
 from clipmill.engine.workers import progress
 
 PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "http": "aiohttp", "https": "aiohttp"}
@@ -29,11 +28,6 @@ THREADS = 32
 """Requests at the same time while files are listed."""
 AHEAD = 512
 """Files that are asked about before the first of them is used."""
-USER = re.compile(r"(?<=://)[^/\s@?#'\"]+@")
-NAME = r"(?:\w|-|%)*(?:key|token|secret|passw|pwd|sign|credential|auth)(?:\w|-|%)*|sig|pw|pass|user|jwt|sas|policy"
-"""Names of parameters of a URL that hold a secret."""
-VALUE = re.compile(rf"((?:^|[?&;#])(?:{NAME})=)[^&;#\s'\"]+", re.IGNORECASE)
-
 State = tuple[int, str]
 """Bytes of a file, and its version: the entity tag, otherwise the time of its last change; "" without either."""
 
@@ -80,21 +74,6 @@ def base(root: Path | str) -> str:
 def located(base: str, relpath: str) -> str:
     """`join` for many files below one root, none of them at an absolute path."""
     return relpath if is_remote(relpath) else base + relpath
-
-
-def suffix(place: str) -> str:
-    """A file's extension, in lower case, without what an address asks for behind it."""
-    return os.path.splitext(place.partition("?")[0] if is_remote(place) else place)[1].lower()
-
-
-def holds_secret(address: str) -> bool:
-    """Whether an address names a user, or holds a parameter whose name is that of a secret, as signed ones do."""
-    return bool(USER.search(address) or VALUE.search(unquote_plus(address)))
-
-
-def without_secrets(text: str) -> str:
-    """A text to show, the secrets in its addresses replaced by dots."""
-    return VALUE.sub(r"\1...", USER.sub("...@", text))
 
 
 def require(address: str) -> None:
@@ -206,19 +185,10 @@ def side_by_side(work: Callable, items: Iterable, is_away: Callable) -> Iterator
 @functools.cache
 def _system(scheme: str):
     """The file system of a scheme. It is safe to share: fsspec makes the requests of all threads in one loop."""
-    import fsspec
-    from fsspec.config import conf
-
-    given = conf.get(scheme, {})
-    options = {"use_listings_cache": False, "skip_instance_cache": True}
-    if scheme in ("http", "https"):
-        options["headers"] = {"Accept-Encoding": "identity"} | given.get("headers", {})
-        options["client_kwargs"] = {"trust_env": True} | given.get("client_kwargs", {})
-    elif scheme == "s3":
-        retries = {"retries": {"mode": "standard", "total_max_attempts": 5}}
-        options["config_kwargs"] = retries | given.get("config_kwargs", {})
     try:
-        system = fsspec.filesystem(scheme, **options)
+        import fsspec
+
+        system = fsspec.filesystem(scheme, skip_instance_cache=True, use_listings_cache=False, **_options(scheme))
     except ImportError:
         package = PACKAGES[scheme]
         raise SystemExit(
@@ -227,6 +197,29 @@ def _system(scheme: str):
     if scheme == "s3":
         system.retries = 1  # `patiently` is the one that tries again
     return system
+
+
+def _options(scheme: str) -> dict:
+    """What a file system is given besides what the environment (`FSSPEC_...`) says, which counts."""
+    from fsspec.config import conf
+
+    given = conf.get(scheme, {})
+    if scheme in ("http", "https"):
+        import aiohttp
+
+        patience = {"trust_env": True, "timeout": aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=60)}
+        headers = {"Accept-Encoding": "identity"} | given.get("headers", {})
+        return {"headers": headers, "client_kwargs": patience | given.get("client_kwargs", {})}
+    if scheme == "s3":
+        retries = {"retries": {"mode": "standard", "total_max_attempts": 5}}
+        return {"config_kwargs": retries | given.get("config_kwargs", {})}
+    return {}
+
+
+def suffix(address: str) -> str:
+    """The suffix of a file's name, in lower case; of a web address without its query."""
+    name = address.partition("?")[0] if address.startswith(("http://", "https://")) else address
+    return os.path.splitext(name)[1].lower()
 
 
 def _state(info: dict) -> State:

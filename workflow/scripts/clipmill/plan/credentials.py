@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from clipmill.engine.remote import holds_secret
+from clipmill.engine.signed import holds_secret
 
 IN_BODY = re.compile(r"api.?key|authori[sz]ation|passw|secret|credential", re.IGNORECASE)
 VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")

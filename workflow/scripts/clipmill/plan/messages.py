@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 
-from clipmill.engine.remote import without_secrets
+from clipmill.engine.signed import without_secrets
 
 NAMES = {"number": "a number", "integer": "a whole number", "boolean": "true or false", "string": "text",
          "array": "a list such as [0.1, 0.5]", "object": "a section with keys of its own", "null": "null"}  # fmt: skip

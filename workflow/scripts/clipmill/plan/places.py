@@ -15,8 +15,9 @@ REMEDY = "Set `results` in the configuration or --config results=DIR"
 def require(config: dict) -> None:
     """End where there is nothing to take in, where the results cannot be written, or where `marks` names no marks.
     Leaves nothing behind."""
-    for address in filter(remote.is_remote, (config.get("videos_root"), config.get("release", {}).get("to"))):
-        remote.require(address)
+    for place in (config.get("videos_root"), config.get("release", {}).get("to")):
+        if remote.is_remote(place or ""):
+            remote.require(place)
     sources.require(config["videos"], config["results"])
     marks.read(config.get("marks"))
     require_columns(config)

@@ -9,7 +9,7 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import NamedTuple
 
-from clipmill.engine import remote
+from clipmill.engine import remote, signed
 from clipmill.engine.files import size_and_time
 from clipmill.videos import lists, sidecars
 
@@ -121,7 +121,7 @@ def relpath_of(name: str, root: Path | str) -> str:
     Of an address below `root`, it is what follows; one that holds a secret goes on without it, and is no file."""
     if remote.is_remote(name):
         below = name.removeprefix(f"{str(root).rstrip('/')}/") if remote.is_remote(root) else name
-        return remote.without_secrets(below)
+        return signed.hidden(below) if signed.holds_secret(name) else below
     if not UNTIDY.search(name):
         return name
     if remote.is_remote(root):
@@ -145,7 +145,7 @@ def usable(base: str, relpath: str) -> Found:
 
 @functools.lru_cache(100_000)
 def _usable_elsewhere(address: str, relpath: str) -> Found:
-    if remote.holds_secret(address):
+    if signed.holds_secret(address):
         how = "it would stand in tables and logs; credentials come from the environment (docs/places.md)"
         return Found(relpath, reason="its address holds a key or password", detail=how)
     try:
