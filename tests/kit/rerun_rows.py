@@ -26,7 +26,13 @@ def pipeline(**change) -> Pipeline:
 
 
 CAPTIONERS = config.check({"captioners": {"other": {"model": "attributes"}}}, SCHEMA)["captioners"]
-TEXTS = {"prompt": "video-style", "url": "http://host/v1", "head_sha256": "0" * 64, "api_key_env": "OTHER_KEY"}
+TEXTS = {
+    "to": "s3://bucket/set",
+    "prompt": "video-style",
+    "url": "http://host/v1",
+    "head_sha256": "0" * 64,
+    "api_key_env": "OTHER_KEY",
+}
 FILES = {"marks": "marks.csv", "chosen": "ids.csv", "order": "flow"}
 LISTS = {"formats": ["csv"], "balance": ["source"], "append": ["aes"], "columns": ["path", "id", "text"]}
 CLASSIFIER = {"name": "marked", "model": "org/model", "label": "watermark"}
@@ -96,6 +102,7 @@ def running(mill: Pipeline) -> dict[str, object]:
         | quotas
         | plans
         | releases
+        | {"release_to": products.sending(mill)}
         | {f"fetch_model {block}": (named, mill.config["models"]) for block, named in mill.models().items()}
         | {"score_report": (mill.config["marks"], mill.config["report"])}
         | {"list_videos": (mill.config["videos"], options.listing(mill), mill.config["sample"])}

@@ -56,6 +56,8 @@ def documented():
         ({"caption": {"server": {"api_key_env": "sk-hunter22"}}}, "caption.server.api_key_env"),
         ({"caption": {"server": {"api_key": "hunter22"}}}, "caption.server.api_key"),
         ({"score": {"aesthetic": {"head": "https://host/head.pth?X-Amz-Signature=hunter22"}}}, "score.aesthetic.head"),
+        ({"videos": "https://me:hunter22@host/folder"}, "videos"),
+        ({"release": {"to": "s3://bucket/set?X-Amz-Signature=hunter22"}}, "release.to"),
         ({"score": {"flow": {"weights": "https://host/a.pth?a=1&sig=hunter22"}}}, "score.flow.weights"),
     ],
 )
@@ -455,3 +457,21 @@ def test_keys_of_the_captioner_that_are_wrong_together_are_named(caption, part):
     said = mistakes({"caption": caption})
     assert any(part in line for line in said)
     assert "hunter22" not in "".join(said)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"results": "s3://bucket/out"}, "results: s3://bucket/out lies elsewhere"),
+        ({"release": {"to": "https://host/set"}}, "release.to: 'https://host/set' is wrong"),
+        ({"release": {"to": "/data/set"}}, "release.to: '/data/set' is wrong"),
+    ],
+)
+def test_a_place_that_cannot_be_written_to_is_refused(given, told):
+    [mistake] = mistakes(given)
+    assert mistake.startswith(told)
+
+
+def test_videos_at_an_address_are_not_taken_for_a_path():
+    address = "s3://bucket/some//folder"
+    assert config.check({"videos": address, "results": "."}, SCHEMA)["videos"] == address

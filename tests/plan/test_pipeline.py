@@ -9,6 +9,7 @@ from rerun_rows import KEYS, MANUAL, after, manual, pipeline
 
 CONCERNS = {
     "videos": set(), "results": None, "models": set(), "scratch": set(), "shards": set(), "max_error_share": set(),
+    "scratch_gigabytes": set(),
     "item_minutes": set(), "sample": set(), "videos_root": set(), "chosen": set(), "captioners": set(),
     "caption.given": set(), "caption.append": set(), "cut.mode": set(), "cut.crop_borders": set(),
     "cut.deinterlace": set(), "duplicates": set(), "quality": {"videos.scan_videos"},

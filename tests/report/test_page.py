@@ -441,6 +441,15 @@ def test_a_file_that_the_browser_cannot_play_is_named_beside_its_pictures(opened
     assert tab.locator("dialog .big").count() == 1
 
 
+def test_a_source_elsewhere_is_named_and_never_asked_for(opened, tmp_path):
+    mill = scored_run.pipeline(tmp_path / "results", videos="s3://bucket/a folder")
+    scored_run.write(mill, scored_run.rows(40))
+    tab = opened(built(mill))
+    tab.evaluate("clipmill.strips.open(clipmill.clips.find((clip) => !clip.still))")
+    assert "not on this machine: s3://bucket/a folder/video" in tab.locator("dialog").inner_text()
+    assert tab.locator("dialog video").count() == 0
+
+
 def test_text_of_others_is_shown_as_text(opened, tmp_path):
     mill = scored_run.pipeline(tmp_path / "it's & results")
     found = scored_run.rows(40, name=HOSTILE)

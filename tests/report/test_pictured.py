@@ -1,13 +1,11 @@
 """Which clips the page counts and pictures: by their ids alone, those at the limits first."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 import scored_run
 from clipmill.report import clips, strips
-from clipmill.videos import frames
+from clipmill.report.stores import Stores
 
 
 @pytest.fixture
@@ -64,5 +62,5 @@ def test_strips_fit_their_budget():
 
 def test_a_clip_whose_frames_are_lost_has_no_pictures(tmp_path, capsys):
     row = {**scored_run.rows(3)[1], "stage": "", "reason": ""}
-    assert strips.drawn(frames.Store(Path(tmp_path), Path(tmp_path)), [row]) == [None]
+    assert strips.drawn(Stores({"store": tmp_path, "videos": tmp_path}), [row]) == [None]
     assert "1 of 1 clips have no pictures" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from clipmill.engine import tables
 from clipmill.engine.memo import FIELDS, Memo
 from clipmill.plan import config
 from clipmill.plan.pipeline import Pipeline
-from clipmill.release.summary import stages
+from clipmill.release.summary import fetched_lines, stages
 from clipmill.tools.estimate import text
 from mill import ROOT
 
@@ -159,3 +159,16 @@ def test_the_account_of_a_run_names_every_rule(finished):
     found = json.loads((finished.results / "run.json").read_text())["stages"]
     assert found.keys() >= {"scan_videos", "score_flow", "caption_clips", "cut_clips", "gather_captions", "plan_clips"}
     assert found["score_flow"]["cpu_hours"] > 0
+
+
+def test_bytes_from_elsewhere_are_summed_over_jobs_and_named_by_rule(results):
+    place = results / "logs" / "videos.scan_videos" / "00000.jsonl"
+    place.parent.mkdir(parents=True)
+    record = HOUR | {"rule": "videos.scan_videos"}
+    place.write_text(
+        "".join(json.dumps(record | more) + "\n" for more in ({"fetched_bytes": 1500}, {"fetched_bytes": 500}, {}))
+    )
+    found = stages(results, 1)
+    assert found["scan_videos"]["fetched_bytes"] == 2000
+    assert "fetched_bytes" not in found.get("score_flow", {})
+    assert fetched_lines(found) == ["Fetched from other places: 2,000 bytes (scan_videos 2,000)"]

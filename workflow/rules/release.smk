@@ -202,3 +202,22 @@ rule release_card:
     shell:
         'python "$CLIPMILL_WORKFLOW"/scripts/release_card.py --results {params.results:q} --options {params.options:q}'
         " --formats {input.formats:q} --out {output:q} > {log:q} 2>&1"
+
+
+# scripts/release_to.py: the release at another place, such as a bucket
+rule release_to:
+    input:
+        formats=rules.release_card.input.formats,
+        card=rules.release_card.output,
+    output:
+        products.sending_table(pipeline),
+    log:
+        "<results>/logs/release_to.log",
+    localrule: True
+    threads: 1
+    params:
+        **literal(products.sending(pipeline)),
+        results=pipeline.results,
+    shell:
+        'python "$CLIPMILL_WORKFLOW"/scripts/release_to.py --results {params.results:q} --to {params.to:q}'
+        " --files {input.formats:q} {input.card:q} --out {output:q} > {log:q} 2>&1"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from clipmill.captions import words
 from clipmill.captions.gathering import Others
-from clipmill.engine import files, rejects, tables
+from clipmill.engine import files, rejects, remote, tables
 from clipmill.videos.extras import KEYS
 
 META = [
@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--extras", type=Path, required=True, help="a table of the list's other columns")
     parser.add_argument("--captioners", nargs="*", default=[], help="names of the other captioners")
     parser.add_argument("--more", type=Path, nargs="*", default=[], help="their shards' tables, in the same order")
-    parser.add_argument("--sources", type=Path, help="the folder of sources, where clips are left in their sources")
+    parser.add_argument("--sources", type=remote.place, help="where sources lie, for clips that are left in them")
     parser.add_argument(
         "--append", type=json.loads, default={}, help="{column: scores that meta.csv has in words behind}"
     )
@@ -90,12 +90,13 @@ def gather(args: argparse.Namespace, mine: Path) -> None:
     tables.write(args.rejects, [*rejects.TABLE, *passed], every)
 
 
-def of_clip(row: dict, sources: Path | None, append: dict[str, list[str]]) -> dict:
+def of_clip(row: dict, sources: Path | str | None, append: dict[str, list[str]]) -> dict:
     """A row of meta.csv: the measures of the file that was cut, and captions with what `append` adds to each; of a clip
     that stays in its source, its path."""
     row = row | {name: words.appended(row[name], row, columns) for name, columns in append.items() if row.get(name)}
     if sources:
-        row = {**row, "path": os.path.abspath(sources / row["relpath"])}
+        place = remote.join(sources, row["relpath"])
+        row = {**row, "path": place if remote.is_remote(place) else os.path.abspath(place)}
     return {**row, **{name: row[cut] for name, cut in zip(tables.MEASURES, CUT, strict=True) if row.get(cut)}}
 
 

@@ -7,8 +7,7 @@ Example: python workflow/scripts/list_videos.py --videos footage --out listing.c
 """
 
 import argparse
-import filecmp
-import hashlib
+import contextlib
 import json
 import os
 import sys
@@ -19,10 +18,11 @@ from operator import attrgetter
 from pathlib import Path
 from stat import S_ISREG
 
-from clipmill.engine import tables
+from clipmill.engine import files, remote, tables, vouch
 from clipmill.engine.rejects import TABLE, Reject, rejected
 from clipmill.engine.shown import CONTROL, shown
 from clipmill.videos import lists, sample, sidecars
+from clipmill.videos.contents import full_identity, identity, is_same
 from clipmill.videos.entries import Entries
 from clipmill.videos.extras import KEYS
 from clipmill.videos.listed import Listed, Remembered
@@ -32,16 +32,16 @@ IGNORED = ("extension", "reason", "files", "bytes", "example")
 """The columns of the table of files that are only counted."""
 BESIDE = ("sidecars", "both")
 """Where captions are looked for next to the files."""
-SAMPLE = 64 * 1024
-"""Bytes that are read at each of a file's head, middle and tail."""
 
 
 def main() -> None:
     """Parse the command line and write the listing and its rejects."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--videos", type=Path, required=True, help="folder, or list with a column `path`")
     parser.add_argument(
-        "--videos-root", type=Path, help="folder that the paths of a list start from (default: its own)"
+        "--videos", type=remote.place, required=True, help="folder or address, or list with a column `path`"
+    )
+    parser.add_argument(
+        "--videos-root", type=remote.place, help="folder that the paths of a list start from (default: its own)"
     )
     parser.add_argument("--out", type=Path, required=True, help="the listing to write")
     parser.add_argument("--rejects", type=Path, required=True, help="the table of rejects to write")
@@ -69,7 +69,19 @@ def main() -> None:
         rows, rejects = with_captions(rows, rejects, args.captions)
         write_folder(args, rows, rejects, ignored(root, everything))
         refused = len(rejects)
-    print(f"list_videos: {len(rows)} files taken in, {refused} rejects", file=sys.stderr)
+    came = f", {remote.Moved.bytes} bytes fetched" if remote.Moved.bytes else ""
+    note_fetched(args.memo / "fetched.json")
+    print(f"list_videos: {len(rows)} files taken in, {refused} rejects{came}", file=sys.stderr)
+
+
+def note_fetched(memo: Path) -> None:
+    """Add what was fetched to what earlier listings of these results have fetched, for the run's account."""
+    if remote.Moved.bytes:
+        before = 0
+        with contextlib.suppress(FileNotFoundError, vouch.Damaged):
+            before = json.loads(vouch.content(memo))
+        with files.whole(memo) as file:
+            json.dump(before + remote.Moved.bytes, file)
 
 
 def write_folder(args: argparse.Namespace, rows: list[dict], rejects: list[dict], left_out: list[dict]) -> None:
@@ -119,7 +131,7 @@ def with_captions(rows: list[dict], rejects: list[dict], given: str) -> tuple[li
     taken, faulty = [], []
     for row in rows:
         try:
-            taken.append({**row, "text": sidecars.caption_of(Path(row["path"]))})
+            taken.append({**row, "text": sidecars.caption_of(row["path"])})
         except Reject as error:
             faulty.append(reject(row["id"], row["relpath"], error.reason, error.detail))
     return taken, sorted(rejects + faulty, key=lambda row: (row["id"], row["relpath"]))
@@ -148,28 +160,48 @@ def with_spans(rows: list[dict], extras: Iterable[dict]) -> Iterator[dict]:
         yield {**row, "spans": json.dumps([entry["span"] for entry in entries])}
 
 
-def listing(root: Path, everything: Iterable[Found], memo: Path) -> tuple[list[Mapping], list[dict]]:
+def listing(root: Path | str, everything: Iterable[Found], memo: Path) -> tuple[list[Mapping], list[dict]]:
     """(rows, rejects), sorted by id, of what was found under `root`, which comes sorted by its path."""
-    remembered, base = Remembered(memo), os.path.join(root, "")
     seen, rejects = [], []
-    for one in everything:
-        if one.ignored:
-            continue
-        reason, detail = one.reason, one.detail
-        if not is_text(one.relpath):
-            reason, detail = "name is not UTF-8", "rename the file"
-        elif CONTROL.search(one.relpath):
-            reason, detail = "name holds control characters", "rename the file"
-        if reason:
-            rejects.append(reject("", as_text(one.relpath), reason, detail) | {"file": one.relpath})
-            continue
-        try:
-            seen.append(identified(base, one, remembered))
-        except OSError as error:
-            rejects.append(reject("", one.relpath, "cannot be read", str(error)))
+    asked = named(remote.base(root), everything, Remembered(memo), rejects)
+    for row in remote.side_by_side(identified, asked, asks_a_server):
+        if isinstance(row, Listed):
+            seen.append(row)
+        else:
+            rejects.append(row)
     tables.write(memo, ("relpath", "id", "bytes", "mtime"), map(Listed.texts, seen))
     rows, duplicates = told_apart(seen)
     return rows, sorted(rejects + duplicates, key=lambda row: (row["id"], row["relpath"]))
+
+
+def named(base: str, everything: Iterable[Found], remembered: Remembered, rejects: list[dict]) -> Iterator[Listed]:
+    """The row of each file that can be used under its name, without an id where none is remembered for this size and
+    version. The others are added to the rejects. `base`: see `remote.base`."""
+    for one in everything:
+        if one.ignored:
+            continue
+        relpath, reason, detail = one.relpath, one.reason, one.detail
+        if not is_text(relpath):
+            reason, detail = "name is not UTF-8", "rename the file"
+        elif CONTROL.search(relpath):
+            reason, detail = "name holds control characters", "rename the file"
+        if reason:
+            rejects.append(reject("", as_text(relpath), reason, detail) | {"file": relpath})
+            continue
+        root = "" if remote.is_remote(relpath) else base
+        path = root + relpath
+        try:
+            size, version = one.state or state_of(path)
+        except OSError as error:
+            rejects.append(reject("", relpath, "cannot be read", str(error)))
+            continue
+        kind = "image" if remote.suffix(path) in IMAGES else "video"
+        yield Listed(remembered.of(relpath, size, version), root, relpath, kind, size, version)
+
+
+def asks_a_server(row: Listed) -> bool:
+    """Whether a row's id must be made from bytes of a file elsewhere."""
+    return not row.id and remote.is_remote(row.root + row.relpath)
 
 
 def is_text(name: str) -> bool:
@@ -186,19 +218,19 @@ def as_text(name: str) -> str:
     return shown(name.encode(errors="surrogateescape").decode(errors="backslashreplace"))
 
 
-def ignored(root: Path, everything: Iterable[Found]) -> list[dict]:
+def ignored(root: Path | str, everything: Iterable[Found]) -> list[dict]:
     """A row per extension and reason of what is left out: how many files, their bytes, and one of them."""
-    files, sizes, examples = Counter(), Counter(), {}
+    counts, sizes, examples = Counter(), Counter(), {}
     for one in everything:
         if one.ignored:
             key = (as_text(Path(one.relpath).suffix.lower()), one.ignored)
-            files[key] += 1
-            sizes[key] += size_of(root / one.relpath)
+            counts[key] += 1
+            sizes[key] += one.state[0] if one.state else size_of(os.path.join(root, one.relpath))
             examples.setdefault(key, as_text(one.relpath))
-    return [dict(zip(IGNORED, (*key, files[key], sizes[key], examples[key]), strict=True)) for key in sorted(files)]
+    return [dict(zip(IGNORED, (*key, counts[key], sizes[key], examples[key]), strict=True)) for key in sorted(counts)]
 
 
-def size_of(path: Path) -> int:
+def size_of(path: str) -> int:
     """Bytes of a file; none for a folder or what is not there."""
     try:
         status = os.stat(path)
@@ -207,30 +239,22 @@ def size_of(path: Path) -> int:
     return status.st_size if S_ISREG(status.st_mode) else 0
 
 
-def identified(base: str, one: Found, remembered: Remembered) -> Listed:
-    """A file's row; its content is read only where its name, size or time is new. `base` ends with a separator."""
-    relpath, path = one.relpath, base + one.relpath
-    status = one.status or os.stat(path)
+def state_of(path: str) -> tuple[int, int]:
+    """Size and time of the last change of a file. Raises OSError where it is none."""
+    status = os.stat(path)
     if not S_ISREG(status.st_mode):
         raise OSError("not a regular file")
-    kind = "image" if os.path.splitext(relpath)[1].lower() in IMAGES else "video"
-    known = remembered.of(relpath, status.st_size, status.st_mtime_ns) or identity(path, status.st_size)
-    return Listed(known, base, relpath, kind, status.st_size, status.st_mtime_ns)
+    return status.st_size, status.st_mtime_ns
 
 
-def identity(path: str | Path, size: int) -> str:
-    """16 hex digits of BLAKE2b over a file's size and 64 KiB from its head, middle and tail."""
-    hasher = hashlib.blake2b(str(size).encode(), digest_size=8)
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+def identified(row: Listed) -> Listed | dict:
+    """A row with its id, or its reject; the file's content is read only where no id is remembered."""
+    path = row.root + row.relpath
     try:
-        samples: dict[int, bytes] = {}
-        for offset in (0, max(0, size // 2 - SAMPLE // 2), max(0, size - SAMPLE)):
-            if offset not in samples:
-                samples[offset] = os.pread(file, min(SAMPLE, size), offset)
-            hasher.update(samples[offset])
-    finally:
-        os.close(file)
-    return hasher.hexdigest()
+        row.id = row.id or identity(path, row.bytes)
+    except OSError as error:
+        return reject("", row.relpath, "cannot be fetched" if remote.is_remote(path) else "cannot be read", str(error))
+    return row
 
 
 def told_apart(seen: list[Listed]) -> tuple[list[Mapping], list[dict]]:
@@ -246,7 +270,7 @@ def told_apart(seen: list[Listed]) -> tuple[list[Mapping], list[dict]]:
             rows += same
             continue
         try:
-            if any(not filecmp.cmp(same[0]["path"], row["path"], shallow=False) for row in same[1:]):
+            if any(not is_same(same[0]["path"], row["path"]) for row in same[1:]):
                 same = [{**row, "id": full_identity(row["path"])} for row in same]
                 others += same
         except OSError as error:
@@ -259,12 +283,6 @@ def told_apart(seen: list[Listed]) -> tuple[list[Mapping], list[dict]]:
                 duplicates.append(reject(row["id"], row["relpath"], "duplicate", f"duplicate of {first['relpath']}"))
         rows += firsts.values()
     return sorted(rows, key=lambda row: row["id"]) if others else rows, duplicates
-
-
-def full_identity(path: str) -> str:
-    """16 hex digits of BLAKE2b over all bytes of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
 
 
 def reject(identity: str, relpath: str, reason: str, detail: str) -> dict:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from clipmill.engine import remote
+
 NUMBERS = ("items", "computed", "remembered", "rejects", "seconds", "cpu_seconds", "gpus")
 """What every record counts."""
 
@@ -24,6 +26,7 @@ def write(results: Path, table: Path, counts: dict, seconds: float, ranks: int) 
         "rule": path.parent.name,
         "shard": path.stem,
         **counts,
+        **({"fetched_bytes": remote.Moved.bytes} if remote.Moved.bytes else {}),
         "seconds": round(seconds, 2),
         "cpu_seconds": round(sum(use.ru_utime + use.ru_stime for use in usage) * ranks, 2),
         "max_mb": max(use.ru_maxrss for use in usage) // 1024,

@@ -4,6 +4,8 @@ import argparse
 import os
 from pathlib import Path
 
+from clipmill.engine import remote
+
 
 def arguments(description: str) -> argparse.Namespace:
     """The parsed command line."""
@@ -14,7 +16,9 @@ def arguments(description: str) -> argparse.Namespace:
     parser.add_argument("--shared", type=Path, help="folder of what it remembers together with other steps")
     parser.add_argument("--settings", default="{}", help="what its result depends on, as JSON")
     parser.add_argument("--results", type=Path, default=Path("results"), help="the results folder")
-    parser.add_argument("--videos", type=Path, default=Path("videos"), help="the folder that relpath starts from")
+    parser.add_argument(
+        "--videos", type=remote.place, default=Path("videos"), help="the folder that relpath starts from"
+    )
     parser.add_argument("--store", type=Path, default=Path("frames"), help="the folder of frame stores")
     parser.add_argument("--models", type=Path, nargs="*", default=[], help="lists of models that fetch_model wrote")
     parser.add_argument("--block", default="", help="the configuration block whose models in that list this step uses")

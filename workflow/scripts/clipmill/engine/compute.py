@@ -6,14 +6,15 @@ import sys
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
-from clipmill.engine import files, loops
+from clipmill.engine import fetched, files, loops, remote
 from clipmill.engine.loops import attempt
 from clipmill.engine.progress import Progress
 from clipmill.engine.ranks import Ranks
 from clipmill.engine.rejects import Reject
 from clipmill.engine.shown import shown, shown_lines
-from clipmill.engine.step import Step
+from clipmill.engine.step import Step, place_of_source
 from clipmill.engine.workers import Stalled, Task, Workers
 
 AHEAD = 2
@@ -83,8 +84,8 @@ class Compute:
         return self.workers.submit(self.reads(batch[0]), attempt, self.step, batch, [None] * len(batch))
 
     def reads(self, row: dict) -> Callable[[], None]:
-        """A check that the source of a row can be read, which raises OSError."""
-        return lambda: files.read_through(self.step.source(row))
+        """A check that the source of a row can be read, which raises OSError. A fetch says itself that it goes on."""
+        return lambda: remote.is_remote(place_of_source(self.step, row)) or files.read_through(self.step.source(row))
 
     def in_threads(self, batch: list[dict], task: Task) -> None:
         """Keep what a worker computes of a batch. Where it stalls, each item is tried alone: the fault is of one."""
@@ -114,7 +115,7 @@ class Compute:
             fault = fault_of(self.step, self.name, self.args.item_minutes, rows, error)
             for row in rows:
                 self.keep(row, fault)
-            if fault["fault"] == "unexpected":
+            if fault["fault"] in ("unexpected", "unreachable"):
                 self.unexpected += len(rows)
                 self.check_share(error)
 
@@ -131,9 +132,12 @@ class Compute:
 def fault_of(step: Step, name: str, minutes: float, rows: list[dict], error: Exception) -> dict:
     """What is kept of rows that failed in the job `name`. Raises `error` again where the environment is at fault."""
     if isinstance(error, Reject):
-        return {"fault": "item", "reason": error.reason, "detail": error.detail}
+        return {"fault": "item", "reason": error.reason, "detail": fetched.told(error.detail)}
     if isinstance(error, Stalled):
         return stalled(minutes)
+    if isinstance(error, remote.Unreachable):
+        print(f"{name}: {error}", file=sys.stderr)
+        return {"fault": "unreachable", "reason": "cannot be fetched", "detail": str(error)[:500]}
     if isinstance(error, FileNotFoundError) and are_gone(step, rows):
         return changed("the file is gone")
     if isinstance(error, OSError | MemoryError):
@@ -141,12 +145,14 @@ def fault_of(step: Step, name: str, minutes: float, rows: list[dict], error: Exc
     for row in rows:
         print(f"{name}: {row['id']} ({shown(row.get('relpath', ''))}) failed", file=sys.stderr)
     print(shown_lines("".join(traceback.format_exception(error))), file=sys.stderr)
-    return {"fault": "unexpected", "reason": "unexpected error", "detail": repr(error)[:500]}
+    return {"fault": "unexpected", "reason": "unexpected error", "detail": fetched.told(repr(error))[:500]}
 
 
 def are_gone(step: Step, rows: list[dict]) -> bool:
     """Whether the sources of these rows are gone, though their folder is there."""
-    return step.reads_source and any(step.videos.iterdir()) and not any(step.source(row).exists() for row in rows)
+    root = str(step.videos)
+    its_folder_is_there = step.reads_source and (remote.is_remote(root) or any(Path(root).iterdir()))
+    return its_folder_is_there and not any(fetched.exists(place_of_source(step, row)) for row in rows)
 
 
 def changed(how: str) -> dict:

@@ -96,9 +96,9 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def size_and_time(path: Path) -> tuple[int, int]:
+def size_and_time(path: str | Path) -> tuple[int, int]:
     """Bytes and time of the last change (nanoseconds) of a file: while they are unchanged, so is its content."""
-    status = path.stat()
+    status = os.stat(path)
     return status.st_size, status.st_mtime_ns
 
 

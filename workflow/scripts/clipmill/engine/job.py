@@ -13,6 +13,7 @@ from pathlib import Path
 from clipmill.engine import accounts, files, rejects, tables, vouch, weights
 from clipmill.engine.arguments import arguments
 from clipmill.engine.compute import Compute, changed
+from clipmill.engine.fetched import Sources
 from clipmill.engine.fingerprints import digest
 from clipmill.engine.memo import TRIED_AGAIN, Memo
 from clipmill.engine.progress import Progress
@@ -23,6 +24,8 @@ from clipmill.engine.step import Step, change_of_source
 FLUSH_SECONDS = 60
 FIRST_FLUSH = 2
 """Seconds after which a job first writes what it has; then at 4, 8, 16 ..., so that a short job shows its progress."""
+AGAIN = ("changed", "unreachable")
+"""Faults for which the next run runs a job again."""
 STOP = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -37,7 +40,7 @@ def main(kind: type[Step], description: str) -> None:
     for number in STOP:
         signal.signal(number, _terminate)
     ranks = Ranks(kind.ranks_of_a_copy(settings))
-    step = kind(settings, args.results, args.videos, args.store, ranks.device())
+    step = kind(settings, args.results, Sources(args.videos), args.store, ranks.device())
     try:
         job = Job(step, args, ranks)
     except vouch.Damaged as error:
@@ -196,7 +199,7 @@ class Job:
                 elif not rejects.is_reject(row):
                     row |= self.step.at_hand(row)
                 out.writerow(row)
-        vouch.note_again(self.args.out, any(held["fault"] == "changed" for held in known.values()))
+        vouch.note_again(self.args.out, any(held["fault"] in AGAIN for held in known.values()))
         computed = [known[self.key(row)] for row in missing]
         account(self, len(missing), rejected, self.step.counts(computed))
         self.progress.finish(rejected)

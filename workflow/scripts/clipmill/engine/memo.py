@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from clipmill.engine import vouch
 from clipmill.engine.files import whole
 
-TRIED_AGAIN = ("unexpected", "changed")
+TRIED_AGAIN = ("unexpected", "changed", "unreachable")
 """Faults of items that are computed when their job runs again."""
 FIELDS = ("id", "key", "fault", "reason", "detail")
 """What every part file has besides a step's own columns. `key` is a digest of the values that the result depends on;

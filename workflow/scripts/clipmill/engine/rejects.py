@@ -5,6 +5,7 @@ Whose fault it is decides what happens:
     Reject            the item's own: its row becomes a reject, and is remembered as one
     workers.Stalled   the item's as well: nothing came of it for `item_minutes`; tried again under a longer limit
     "changed during the run"   nobody's: the source is not the file that was listed; tried again
+    remote.Unreachable         a server's: the source cannot be fetched for now; tried again, and counted as unexpected
     any other error   unexpected: its row becomes a reject, and is tried again when its job runs again; the job
                       fails when more than `max_error_share` of its items do
     OSError, MemoryError                 the environment's: the job stops, and what it computed is kept

@@ -1,4 +1,4 @@
-"""Copies of models on a node's own disk."""
+"""Copies of models on a node's own disk, and the folders there that are this user's alone."""
 
 import contextlib
 import fcntl
@@ -20,16 +20,12 @@ def copy_on_node(place: Path) -> Path:
     changed gets a new copy. Only a folder that is this user's alone is trusted. Without that variable, and where the
     disk fails, is full or is not trusted, the result is `place` itself.
     """
-    scratch = os.path.expanduser(os.path.expandvars(os.environ.get("CLIPMILL_SCRATCH", "")))
-    if not scratch or "$" in scratch:
+    folder = private_folder("clipmill-models")
+    if folder is None:
         return place
-    folder = Path(scratch) / f"clipmill-models-{os.geteuid()}"
     copy = folder / hashlib.blake2b(repr(state(place.absolute())).encode(), digest_size=6).hexdigest() / place.name
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileExistsError):
-            folder.mkdir(mode=0o700)
-        require_private(folder)
+        make_private(folder)
         with open(folder / f"{copy.parent.name}.lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not copy.exists():
@@ -42,6 +38,21 @@ def copy_on_node(place: Path) -> Path:
         print(f"scratch: {place} is read in place: {error}", file=sys.stderr)
         return place
     return copy
+
+
+def private_folder(name: str, default: str = "") -> Path | None:
+    """This user's folder of a name on this node's own disk, CLIPMILL_SCRATCH, or in `default`; None without either."""
+    scratch = os.path.expanduser(os.path.expandvars(os.environ.get("CLIPMILL_SCRATCH", "")))
+    scratch = default if not scratch or "$" in scratch else scratch
+    return Path(scratch) / f"{name}-{os.geteuid()}" if scratch else None
+
+
+def make_private(folder: Path) -> None:
+    """Make that folder where there is none. Raises OSError where the disk fails, or where it is not trusted."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    require_private(folder)
 
 
 def require_private(folder: Path) -> None:

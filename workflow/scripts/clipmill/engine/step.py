@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from clipmill.engine import feeding, files, vouch
+from clipmill.engine import feeding, fetched, remote, vouch
 from clipmill.engine.rejects import Reject
 
 
@@ -29,17 +29,16 @@ class Step:
     reads_source = False
     """Whether it opens the source of a row, which must be the file that was listed, before and after."""
 
-    shared: Path | None
+    shared: Path | None = None
     """The folder of what it remembers together with other steps; None where it does not."""
     models: list[dict]
     """The entries of its configuration block in the lists that fetch_model wrote."""
 
-    def __init__(self, settings: dict, results: Path, videos: Path, store: Path, device: str = "cpu"):
+    def __init__(self, settings: dict, results: Path, videos: Path | fetched.Sources, store: Path, device: str = "cpu"):
         self.settings, self.results, self.videos, self.device = settings, results, videos, device
         self.store_folder = store
         self.log = results / "logs" / f"{self.name}.log"
         self.batch = int(settings.get("batch", 1))
-        self.shared: Path | None = None
         self.models: list[dict] = []
 
     @property
@@ -48,7 +47,7 @@ class Step:
         return re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
 
     def source(self, row: dict) -> Path:
-        """The source file of a row."""
+        """The source file of a row, on this machine: one that lies elsewhere is fetched."""
         return self.videos / row["relpath"]
 
     def at_hand(self, row: dict) -> dict | None:
@@ -126,15 +125,24 @@ class Step:
         return names
 
 
+def place_of_source(step: Step, row: dict) -> Path | str:
+    """Where the source of a row lies: a path or an address."""
+    place = remote.join(str(step.videos), row.get("relpath", ""))
+    return place if remote.is_remote(place) else step.source(row)
+
+
 def change_of_source(step: Step, row: dict) -> str:
     """How the source of a row differs from what was listed, in words; empty where it does not, or where the table
     (one made by hand) does not say what was listed."""
     if not row.get("mtime"):
         return ""
+    place = place_of_source(step, row)
     try:
-        size, time = files.size_and_time(step.source(row))
+        size, version = fetched.state(place)
     except FileNotFoundError:
         return "the file is gone"
     if size != int(row["bytes"]):
         return f"{size} bytes in place of {row['bytes']}"
-    return "" if time == int(row["mtime"]) else "its time has changed"
+    if remote.is_remote(place):
+        return "" if version == row["mtime"] else "its entity tag has changed"
+    return "" if version == int(row["mtime"]) else "its time has changed"

@@ -102,14 +102,15 @@ def vouched(place: Path) -> Path:
 
 
 def again(path: Path) -> Path:
-    """Where a job notes that its table holds rows of sources that changed while it ran: the next run reads them."""
+    """Where a job notes that its table holds rows of sources that changed while it ran, or could not be fetched: the
+    next run reads them."""
     return path.with_name(f".{path.name}.again")
 
 
-def note_again(path: Path, changed: bool) -> None:
+def note_again(path: Path, wanted: bool) -> None:
     """Leave or remove that note."""
     again(path).unlink(missing_ok=True)
-    if changed:
+    if wanted:
         again(path).touch()
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import reduce
 from pathlib import Path
 
+from clipmill.engine.remote import is_remote
 from clipmill.plan import captioning, credentials, messages, named, releases, targets
 from clipmill.plan.flow import BY_CLIP
 from clipmill.videos.lists import is_list
@@ -151,6 +152,8 @@ def _contradictions(config: dict, schema: dict) -> Iterator[str]:
     """What a schema cannot say: keys that are wrong together, and paths that Snakemake would read as patterns."""
     if PATTERN.intersection(config["results"]):
         yield f"results: {config['results']!r} is wrong; Snakemake reads the characters {{ }} < > in it as its own"
+    if is_remote(config["results"]):
+        yield f"results: {config['results']} lies elsewhere; name a folder of this machine, and the place in release.to"
     known = schema["properties"]["select"]["properties"]
     for column, limits in targets.limits(config["select"]).items():
         low, high = limits["min"], limits["max"]
@@ -180,7 +183,7 @@ def _contradictions(config: dict, schema: dict) -> Iterator[str]:
     if config["videos_root"] and not is_list(config["videos"]):
         yield f"videos_root: {config['videos_root']} is for lists, and videos ({config['videos']}) is none"
     videos, results = Path(config["videos"]).resolve(), Path(config["results"]).resolve()
-    if not is_list(videos) and videos.is_relative_to(results):
+    if not is_list(config["videos"]) and not is_remote(config["videos"]) and videos.is_relative_to(results):
         yield f"videos: {config['videos']} lies in results ({config['results']}); results may lie in videos only"
     yield from captioning.mistakes(config)
     yield from targets.mistakes(config, known, is_list(config["videos"]))

@@ -2,12 +2,9 @@
 
 import re
 from collections.abc import Iterator
-from urllib.parse import unquote_plus
 
-USER = re.compile(r"(?<=://)[^/\s@?#'\"]+@")
-NAME = r"(?:\w|-|%)*(?:key|token|secret|passw|pwd|sign|credential|auth)(?:\w|-|%)*|sig|pw|pass|user|jwt|sas|policy"
-"""Names of parameters of a URL that hold a secret."""
-VALUE = re.compile(rf"((?:^|[?&;#])(?:{NAME})=)[^&;#\s'\"]+", re.IGNORECASE)
+from clipmill.engine.signed import holds_secret
+
 IN_BODY = re.compile(r"api.?key|authori[sz]ation|passw|secret|credential", re.IGNORECASE)
 VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
@@ -19,6 +16,8 @@ def mistakes(config: dict) -> Iterator[str]:
             if ".server." in path:
                 server = path.rpartition(".")[0]
                 how = f"name the environment variable that holds the key in {server}.api_key_env"
+            elif path in ("videos", "videos_root", "release.to"):
+                how = "credentials of places come from the environment (docs/places.md)"
             else:
                 how = "download the file, and name its path here"
             yield f"{path}: a URL must hold no user, password or key, which would reach logs and run.json; {how}"
@@ -32,16 +31,6 @@ def mistakes(config: dict) -> Iterator[str]:
                 f"{name}.server.api_key_env: it must be the name of an environment variable, in capitals, such as "
                 "OPENAI_API_KEY, and never the key itself (what was given is not shown)"
             )
-
-
-def holds_secret(url: str) -> bool:
-    """Whether a URL names a user, or holds a parameter whose name is that of a secret."""
-    return bool(USER.search(url) or VALUE.search(unquote_plus(url)))
-
-
-def without(text: str) -> str:
-    """A text to show, the secrets in its URLs replaced by dots."""
-    return VALUE.sub(r"\1...", USER.sub("...@", text))
 
 
 def _texts(value, path: str = "") -> Iterator[tuple[str, str]]:

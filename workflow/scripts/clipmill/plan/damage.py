@@ -70,7 +70,7 @@ def findings(pipeline: Pipeline) -> Iterator[Finding]:
     results = Path(pipeline.results)
     for name, after in (FIRST | OPTIONAL).items():
         yield from _unless_whole(results / name, results / after)
-    for name in ("files.csv", "lengths.csv"):
+    for name in ("files.csv", "lengths.csv", "fetched.json"):
         for found in _unless_whole(results / "memo/list_videos" / name):
             yield replace(found, then=FORGOTTEN)
     for path in sorted((results / "history").glob("[0-9]*.parquet")):
@@ -114,7 +114,7 @@ def _of_table(results: Path, path: Path, after: tuple[Path, ...], is_planned: bo
         yield Finding(path, error.why, (path, *after))
         return
     if (note := vouch.again(path)).exists():
-        why = "holds files that changed while they were read"
+        why = "holds files that changed while they were read, or could not be fetched"
         yield Finding(path, why, (note, path, *after), "they are read again")
     for name, state in known.files.items() if is_planned else ():
         if why := vouch.fault(results / name, state):

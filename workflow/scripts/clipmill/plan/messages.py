@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 
-from clipmill.plan.credentials import without
+from clipmill.engine.signed import without_secrets
 
 NAMES = {"number": "a number", "integer": "a whole number", "boolean": "true or false", "string": "text",
          "array": "a list such as [0.1, 0.5]", "object": "a section with keys of its own", "null": "null"}  # fmt: skip
@@ -74,4 +74,4 @@ def _allowed(error) -> str:
 
 
 def _shown(value) -> str:
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else without(repr(value))
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else without_secrets(repr(value))

@@ -4,6 +4,7 @@ import json
 import tempfile
 from pathlib import Path
 
+from clipmill.engine import remote
 from clipmill.plan import targets
 from clipmill.report import marks
 from clipmill.videos import lists, sources
@@ -14,6 +15,9 @@ REMEDY = "Set `results` in the configuration or --config results=DIR"
 def require(config: dict) -> None:
     """End where there is nothing to take in, where the results cannot be written, or where `marks` names no marks.
     Leaves nothing behind."""
+    for place in (config.get("videos_root"), config.get("release", {}).get("to")):
+        if remote.is_remote(place or ""):
+            remote.require(place)
     sources.require(config["videos"], config["results"])
     marks.read(config.get("marks"))
     require_columns(config)
@@ -41,6 +45,12 @@ def is_merged(results: Path) -> bool:
         return "merged" in json.loads((results / "run.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
+
+
+def look(config: dict) -> None:
+    """List a place elsewhere, so that this process knows it. Ends where that fails."""
+    if remote.is_remote(config["videos"]):
+        sources.require(config["videos"])
 
 
 def require_columns(config: dict) -> None:

@@ -23,6 +23,16 @@ def release(pipeline: Pipeline, name: str) -> dict[str, str]:
     return {"code": fingerprint(f"release_{name}"), "options": json.dumps(options, ensure_ascii=False)}
 
 
+def sending(pipeline: Pipeline) -> dict[str, str]:
+    """`code` and `to` of the rule that sends a release to a place; empty where there is none."""
+    return {"code": fingerprint("release_to"), "to": pipeline.config["release"]["to"] or ""}
+
+
+def sending_table(pipeline: Pipeline) -> str:
+    """The table of the files that were sent there."""
+    return f"{pipeline.results}/work/release/to/{digest(list(sending(pipeline).values()))}.csv"
+
+
 def release_table(pipeline: Pipeline, name: str) -> str:
     """The table of files that a format of the release, or its card, writes. As with other tables, a changed setting is
     a missing file."""

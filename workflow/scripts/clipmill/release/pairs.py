@@ -1,7 +1,6 @@
 """The pairs of a release: their split and their bucket."""
 
 import hashlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -9,7 +8,7 @@ from math import log
 from operator import itemgetter
 from pathlib import Path
 
-from clipmill.engine import tables
+from clipmill.engine import remote, tables
 
 TRAIN = "train"
 
@@ -31,7 +30,7 @@ class Pair:
     @property
     def name(self) -> str:
         """The file's name in the release: the clip's id, which holds no dot, and its file's suffix."""
-        return self.row["id"] + os.path.splitext(self.row["path"])[1].lower()
+        return self.row["id"] + remote.suffix(self.row["path"])
 
     def part(self, *before: str) -> str:
         """The name of the part of the release to which it belongs, `before` first."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import ExitStack
 
-from clipmill.engine import tables
+from clipmill.engine import remote, tables
 from clipmill.release.pairs import Pair
 from clipmill.release.writer import Writer
 
@@ -26,7 +26,7 @@ class ReferenceCsv(Writer):
                     parts[part] = tables.writer(file, self.columns.names.values())
                 if pair:
                     path = pair.row["path"]
-                    row = pair.row | {"path": path if path.startswith("/") else prefix + path}
+                    row = pair.row | {"path": path if path.startswith("/") or remote.is_remote(path) else prefix + path}
                     parts[part].writerow(self.columns.texts(row))
 
     def held(self) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """The account of a run: run.json holds its counts, rejects, times, models, versions and configuration."""
 
+import json
 import platform
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -37,6 +38,8 @@ PACKAGES = [
 ASKED = ("requests", "prompt_tokens", "output_tokens", "halved", "left_empty")
 """What a captioner's jobs count besides: questions, tokens of both kinds, clips whose batch was halved for lack of
 memory, and further captions that were no good and are empty."""
+FETCHED = "fetched_bytes"
+"""Bytes of sources that came from elsewhere."""
 ROWS = 1_000_000
 """Rows of a table that are in memory at the same time."""
 
@@ -121,25 +124,29 @@ def stages(results: Path, pairs: int) -> dict[str, dict]:
     it ran, busy or not), and seconds of both per pair that was kept. Jobs that did not finish are left out,
     though what they computed is remembered.
     """
-    names = ["rule", "computed", "remembered", "seconds", "cpu_seconds", "gpus", *ASKED]
+    names = ["rule", "computed", "remembered", "seconds", "cpu_seconds", "gpus", *ASKED, FETCHED]
     records = pd.DataFrame([{**record, "rule": rule} for rule, record in accounts.read(results)], columns=names)
     records["cpu_hours"] = records["cpu_seconds"] / 3600
     records["gpu_hours"] = records["seconds"] * records["gpus"] / 3600
     records["jobs"] = 1
     sums = records.groupby("rule")[
-        ["computed", "remembered", "seconds", "jobs", "cpu_hours", "gpu_hours", *ASKED]
+        ["computed", "remembered", "seconds", "jobs", "cpu_hours", "gpu_hours", *ASKED, FETCHED]
     ].sum()
     found = {rule: _per_pair(row.to_dict(), pairs) for rule, row in sums.iterrows()}
     for path in sorted((results / "benchmarks").glob("*.tsv")):
         seconds = pd.read_csv(path, sep="\t")["s"].sum()
         found[path.stem] = {"jobs": 1, "seconds": round(float(seconds), 1)}
+    listed = results / "memo" / "list_videos" / "fetched.json"
+    if listed.exists():
+        found.setdefault("list_videos", {"jobs": 1, "seconds": 0.0})[FETCHED] = json.loads(vouch.content(listed))
     return dict(sorted(found.items()))
 
 
 def _per_pair(sums: dict, pairs: int) -> dict:
     out = {name: round(float(sums[name]), 4) if "hours" in name else round(float(sums[name]), 1) for name in sums}
     out |= {name: int(sums[name]) for name in ("computed", "remembered", "jobs")}
-    out = {name: value for name, value in out.items() if name not in ASKED}
+    out = {name: value for name, value in out.items() if name not in (*ASKED, FETCHED)}
+    out |= {FETCHED: int(sums[FETCHED])} if sums[FETCHED] else {}
     if sums["requests"]:
         out |= {name: int(sums[name]) for name in ASKED}
     for kind in ("cpu", "gpu"):
@@ -177,7 +184,7 @@ def text(account: dict, results: Path) -> str:
     for rule, record in sorted(account["stages"].items(), key=lambda item: -item[1]["seconds"]):
         if "computed" in record:
             lines.append(f"  {rule:<16} " + " ".join(f"{cell:>10}" for cell in _cells(record)))
-    lines += asked_lines(account["stages"])
+    lines += asked_lines(account["stages"]) + fetched_lines(account["stages"])
     if account.get("pilot"):
         lines += ["", *pilot.text(account["pilot"])]
     pairs = f"{results / 'meta.csv'}  (selection {account.get('selection', 'unknown')})"
@@ -192,6 +199,13 @@ def asked_lines(stages: dict[str, dict]) -> list[str]:
     """What a captioner was asked and said, a line per rule."""
     shown = "  {}: {requests:,} questions, {prompt_tokens:,} tokens in, {output_tokens:,} tokens out"
     return [shown.format(rule, **record) for rule, record in stages.items() if "requests" in record]
+
+
+def fetched_lines(stages: dict[str, dict]) -> list[str]:
+    """How many bytes came from elsewhere, in a line."""
+    came = {rule: record[FETCHED] for rule, record in stages.items() if FETCHED in record}
+    shown = ", ".join(f"{rule} {count:,}" for rule, count in came.items())
+    return [f"Fetched from other places: {sum(came.values()):,} bytes ({shown})"] if came else []
 
 
 def ignored_line(rows: list[dict]) -> str:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from clipmill.engine import tables, vouch
+from clipmill.engine import fetched, remote, tables, vouch
 
 CHUNK = 1 << 22
 """Bytes that are read at once."""
@@ -13,6 +13,11 @@ CHUNK = 1 << 22
 
 class DamagedClip(Exception):
     """A clip that is not as it was cut. The message names it and says how it heals."""
+
+
+def is_source(path: str) -> bool:
+    """Whether a clip was left in its source (`cut.mode: none`)."""
+    return os.path.isabs(path) or remote.is_remote(path)
 
 
 class VouchedClips:
@@ -32,7 +37,7 @@ class VouchedClips:
         """What was recorded of a pair's clip: digest, bytes and time. Raises DamagedClip where nothing vouches for it,
         TableError where it has no file of its own."""
         path = row["path"]
-        if os.path.isabs(path):
+        if is_source(path):
             return self.state_of_source(row)
         while path not in self.states:
             following = next(self.sums, None)
@@ -59,7 +64,7 @@ class VouchedClips:
         known, size, _ = state.split()
         found, left = vouch.hasher(), int(size)
         try:
-            with open(self.results / path, "rb", buffering=0) as file:
+            with open(fetched.here(path) if remote.is_remote(path) else self.results / path, "rb", buffering=0) as file:
                 if (there := os.fstat(file.fileno()).st_size) != left:
                     raise self.damaged(path, f"is damaged ({there} bytes in place of {size})")
                 while left and (chunk := file.read(min(left, CHUNK))):
@@ -67,7 +72,7 @@ class VouchedClips:
                     left -= len(chunk)
                     yield chunk
         except OSError as error:
-            raise self.damaged(path, f"cannot be read ({error.strerror})") from error
+            raise self.damaged(path, f"cannot be read ({error.strerror or error})") from error
         if found.hexdigest() != known:
             raise self.damaged(path, vouch.CHANGED)
 
@@ -82,7 +87,7 @@ class VouchedClips:
 
     def damaged(self, path: str, why: str) -> DamagedClip:
         """The error about a clip."""
-        if os.path.isabs(path):
+        if is_source(path):
             return DamagedClip(f"{path} {why}: put it back as it was, or run the same command again")
         return DamagedClip(
             f"{self.results / path} {why}: run make audit RESULTS='{self.results}' ARGS=--remove, then the same "

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from clipmill.clips.thresholds import BEYOND_LIMITS, STAGE, VIDEO_ONLY, failure
-from clipmill.engine import tables, vouch
+from clipmill.engine import remote, tables, vouch
 from clipmill.engine.memo import Memo
 from clipmill.report import account, clips, grid, marks, meaning, strips
 from clipmill.report.stores import Stores
@@ -184,7 +184,7 @@ def _clip(run: Run, place: int, stores: Stores) -> dict:
         "start": row["start"],
         "end": row["end"],
         "still": row["kind"] == "image",
-        "clip": "" if os.path.isabs(after["path"]) else after["path"],
+        "clip": "" if os.path.isabs(after["path"]) or remote.is_remote(after["path"]) else after["path"],
         "text": text if len(text) <= longest else f"{text[:longest]} [shortened: {len(text)} characters]",
         "why": run.why.get(row["id"], "") or after["why"],
     }

@@ -4,6 +4,8 @@ merged."""
 import os
 from pathlib import Path
 
+from clipmill.engine import remote
+from clipmill.engine.fetched import Sources
 from clipmill.videos import frames
 
 
@@ -13,7 +15,7 @@ class Stores:
     def __init__(self, settings: dict):
         """`settings`: `store` and `videos` of a run, or `stores`, these of several."""
         pairs = settings.get("stores") or [[settings["store"], settings["videos"]]]
-        self.all = [frames.Store(Path(store), Path(videos)) for store, videos in pairs]
+        self.all = [frames.Store(Path(store), Sources(videos)) for store, videos in pairs]
 
     def of(self, row: dict) -> frames.Store:
         """The store that holds the frames of a clip; the first where none does."""
@@ -21,5 +23,6 @@ class Stores:
         return next(held, self.all[0])
 
     def source(self, row: dict, folder: Path) -> str:
-        """The path of a clip's source from a folder."""
-        return os.path.relpath((self.of(row).videos / row["relpath"]).resolve(), folder.resolve())
+        """The path of a clip's source from a folder; its address where it lies elsewhere."""
+        place = remote.join(str(self.of(row).videos), row["relpath"])
+        return place if remote.is_remote(place) else os.path.relpath(Path(place).resolve(), folder.resolve())

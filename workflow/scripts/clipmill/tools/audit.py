@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from clipmill.engine import tables, vouch
+from clipmill.engine import fetched, remote, tables, vouch
 from clipmill.engine.rejects import Reject
 from clipmill.plan.damage import FIRST, GATHERED
 from clipmill.tools import books, tidy
@@ -136,8 +136,8 @@ class Audit:
         """Clips that meta.csv names and no table vouches for; files that nothing names."""
         for row in tables.read(self.results / "meta.csv"):
             path = row.get("path")
-            if path and Path(path).is_absolute():
-                if not Path(path).is_file():
+            if path and (Path(path).is_absolute() or remote.is_remote(path)):
+                if not (fetched.exists(path) if remote.is_remote(path) else Path(path).is_file()):
                     yield Finding(self.results / "meta.csv", f"names a source that is not there: {path}")
             elif path and path not in self.vouched:
                 yield Finding(self.results / "meta.csv", f"names a file that nothing vouches for: {row['path']}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from clipmill.engine import tables
+from clipmill.engine import remote, tables
 from clipmill.engine.shown import printable
 from clipmill.release import selection, summary
 
@@ -116,6 +116,6 @@ def _lineage(results: Path, pair: dict, clip: dict) -> Iterator[Finding]:
     for name in LINEAGE:
         if pair[name] != clip[name]:
             yield Finding(results / "meta.csv", f"has another {name} than tables/clips.csv: {pair['id']}")
-    path = Path(pair.get("path", pair["id"]))
-    if not path.is_absolute() and path.stem != pair["id"]:
+    name = pair.get("path", pair["id"])
+    if not remote.is_remote(name) and not Path(name).is_absolute() and Path(name).stem != pair["id"]:
         yield Finding(results / "meta.csv", f"names another file for a clip: {pair['id']}")

@@ -4,14 +4,13 @@ The folder is listed as `list_videos` lists it, with the identities that it reme
 scores at hand. Where a result of an earlier rule is still missing, no number is given, but that rule's name.
 """
 
-import os
 from pathlib import Path
 
 import pandas as pd
 
 from clipmill.clips import quotas
 from clipmill.clips.thresholds import failure
-from clipmill.engine import tables
+from clipmill.engine import fetched, remote, tables
 from clipmill.engine.memo import Memo
 from clipmill.plan import targets
 from clipmill.plan.flow import PHASES, script_of
@@ -49,16 +48,18 @@ class Forecast:
         """The files that lie there now; one that is new or changed has no id yet."""
         videos, memo = self.pipeline.config["videos"], self.results / "memo" / "list_videos" / "files.csv"
         videos_root = self.pipeline.config["videos_root"]
-        base, known = os.path.join(sources.root_of(videos, videos_root), ""), {}
+        base, known = remote.base(sources.root_of(videos, videos_root)), {}
         if memo.exists():
             known = {row["relpath"]: (row["id"], row["bytes"], row["mtime"]) for row in tables.read(memo)}
             self.changes = {"new": 0, "changed": 0, "deleted": 0}
         rows, seen = {}, set()
-        for relpath in sources.files(videos, self.results, videos_root):
+        for one in sources.taken(videos, self.results, videos_root):
+            relpath, root = one.relpath, "" if remote.is_remote(one.relpath) else base
             seen.add(relpath)
-            identity, size = self.identity(base + relpath, known.get(relpath)), known.get(relpath, ("", 0))[1]
-            kind = "image" if os.path.splitext(relpath)[1].lower() in sources.IMAGES else "video"
-            rows.setdefault(identity or relpath, Listed(identity, base, relpath, kind, size, 0))
+            path, size = root + relpath, known.get(relpath, ("", 0))[1]
+            identity = self.identity(path, one.state, known.get(relpath))
+            kind = "image" if remote.suffix(path) in sources.IMAGES else "video"
+            rows.setdefault(identity or relpath, Listed(identity, root, relpath, kind, size, 0))
         if self.changes:
             self.changes["deleted"] = len(known.keys() - seen)
         return self.sampled(rows)
@@ -74,12 +75,12 @@ class Forecast:
         design = sample.design(everyone, **settings, lengths=lambda some: [known.get(row["id"], 0.0) for row in some])
         return [rows[row["id"]] for row in design if row["drawn"]]
 
-    def identity(self, path: str, known: tuple[str, str, str] | None) -> str:
-        """The remembered id of a file; empty where it must be read first. Counts the file in `changes`. `known`: the
-        id, size and time that are remembered."""
+    def identity(self, path: str, state: remote.State | None, known: tuple[str, str, str] | None) -> str:
+        """The remembered id of a file; empty where it must be read first. Counts the file in `changes`. `state`: what a
+        server says of it; `known`: the id, size and time that are remembered."""
         try:
-            status = os.stat(path)
-            if known and known[1:] == (str(status.st_size), str(status.st_mtime_ns)):
+            size, version = state or fetched.state(path)
+            if known and known[1:] == (str(size), str(version)):
                 return known[0]
         except OSError:
             pass

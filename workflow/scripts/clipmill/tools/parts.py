@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from clipmill.engine import tables, vouch
+from clipmill.engine import remote, tables, vouch
 from clipmill.engine.fingerprints import SCRIPTS, without_speed
 from clipmill.plan import config
 from clipmill.tools import tidy
@@ -51,7 +51,8 @@ class Part:
         given = self.account["configuration"]
         scans = (path for path in tidy.in_use(self.folder, self.account, "memo") if path.parent.name == "scan_videos")
         root = root_of(given["videos"], given["videos_root"])
-        return [[str(self.folder.resolve() / "frames" / path.name), str(root.resolve())] for path in scans]
+        root = root if remote.is_remote(root) else str(root.resolve())
+        return [[str(self.folder.resolve() / "frames" / path.name), root] for path in scans]
 
     def shards(self, rule: str) -> Iterator[dict]:
         """The rows that a rule has written for the shards, of the sources that it keeps."""

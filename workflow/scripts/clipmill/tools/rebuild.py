@@ -21,7 +21,7 @@ from pathlib import Path
 
 from yaml import YAMLError
 
-from clipmill.engine import tables, vouch
+from clipmill.engine import fetched, remote, tables, vouch
 from clipmill.engine.fingerprints import SCRIPTS, digest, fingerprint
 from clipmill.engine.rejects import Reject, is_reject
 from clipmill.engine.shown import printable
@@ -45,7 +45,7 @@ def main() -> None:
     """Cut what can be cut, and name every clip that is not as the table says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("meta", type=Path, help="the table of pairs, whose pixels are missing")
-    parser.add_argument("videos", type=Path, help="the sources: a folder, or a CSV with a column `path`")
+    parser.add_argument("videos", type=remote.place, help="the sources: a folder or address, or a list")
     parser.add_argument("results", type=Path, help="the folder to write clips/ to")
     parser.add_argument("--config", type=Path, help="a run.json or a configuration (default: run.json beside META)")
     args = parser.parse_args()
@@ -107,7 +107,7 @@ def _rows(meta: Path) -> Iterator[dict]:
 class Sources:
     """The files at hand, by what they hold."""
 
-    def __init__(self, videos: Path, results: Path):
+    def __init__(self, videos: Path | str, results: Path):
         self.root, work = root_of(videos), results / "work" / "rebuild"
         self.listing, self.rejects = work / "listing.csv", work / "rejects.csv"
         places = {"videos": videos, "out": self.listing, "rejects": self.rejects, "memo": results / "memo/list_videos"}
@@ -125,10 +125,10 @@ class Sources:
         if identity in self.names:
             return name if (identity, name) in self.twice else self.names[identity]
         if name in self.known:
-            raise Reject("the source differs", f"{self.root / name} has another content")
+            raise Reject("the source differs", f"{remote.join(self.root, name)} has another content")
         if name in self.faults:
             raise Reject("the source cannot be taken", self.faults[name])
-        raise Reject("no such file", f"neither {self.root / name} nor another file of its content")
+        raise Reject("no such file", f"neither {remote.join(self.root, name)} nor another file of its content")
 
 
 def rebuilt(rows, shard: str, sources: Sources, settings: dict, results: Path) -> Iterator[tuple[dict, str]]:
@@ -171,7 +171,7 @@ def clip_of(row: dict, sources: Sources, settings: dict) -> dict:
         raise Reject("its row is damaged", str(error)) from None
     relpath = sources.of(row)
     if settings["fps"] and not image:
-        count = frames_of_source(sources.root / relpath, span[0], span[1], first)
+        count = frames_of_source(fetched.here(remote.join(sources.root, relpath)), span[0], span[1], first)
     place = {"kind": "image" if image else "video", "start_frame": first, "end_frame": first + count}
     return {
         **{name: row[name] for name in ("id", "video_id", "start", "end", "fps", *COLUMNS)},
@@ -186,7 +186,7 @@ def frames_of_source(path: Path, start: float, end: float, first: int) -> int:
         return sum(1 for _ in reader.span(start, end, first))
 
 
-def cut_clips(clips: dict[str, dict], shard: str, root: Path, settings: dict, results: Path) -> list[dict]:
+def cut_clips(clips: dict[str, dict], shard: str, root: Path | str, settings: dict, results: Path) -> list[dict]:
     """The table that cut_clips writes for these clips."""
     if not clips:
         return []

@@ -72,7 +72,7 @@ def strays(results: Path, account: dict) -> Iterator[Path]:
     if first:
         named = {row["id"] for row in tables.read(results / "tables" / "clips.csv")}
     else:
-        named = {row["path"].rpartition("/")[2] for row in tables.read(results / "meta.csv")}
+        named = {row.get("path", "").rpartition("/")[2] for row in tables.read(results / "meta.csv")}
     for path in (results / "clips").glob("[!.]*"):
         if (path.stem if first else path.name) not in named and path.stem.partition("-")[0] not in waiting:
             yield path

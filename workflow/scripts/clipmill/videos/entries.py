@@ -5,7 +5,6 @@ columns under their own names. Every other row is a reject with its number.
 """
 
 import marshal
-import os
 import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -14,7 +13,7 @@ from pathlib import Path
 from clipmill.engine.rejects import Reject, rejected
 from clipmill.engine.shown import CONTROL, shown
 from clipmill.videos import lists, spans
-from clipmill.videos.sources import Found, relpath_of, require_path, usable
+from clipmill.videos.sources import Found, all_usable, relpath_of, require_path
 
 PREFIX = "list_"
 MANY = 10_000
@@ -42,7 +41,7 @@ REFUSED = """SELECT COALESCE(files.id, ''), rows.number, rows.relpath, rows.extr
 class Entries:
     """The rows of one list. Use it as a context: the database is a temporary file."""
 
-    def __init__(self, table: Path, root: Path, ours: Iterable[str] = (), captions: bool = True):
+    def __init__(self, table: Path, root: Path | str, ours: Iterable[str] = (), captions: bool = True):
         """Read the whole list. `ours`: more names that are ours; `captions`: whether its column `text` holds them."""
         self.table, self.root = table, root
         self.ours = lists.OURS.union(ours) - ({"text"} if captions else set())
@@ -106,13 +105,13 @@ class Entries:
 
     def found(self) -> Iterator[Found]:
         """Every file that a row names and that is there, sorted; the others are noted."""
-        gone, base = [], os.path.join(self.root, "")
-        for (relpath,) in self.base.execute("SELECT DISTINCT relpath FROM rows WHERE reason = '' ORDER BY relpath"):
-            one = usable(base, relpath, keep_status=True)
+        gone = []
+        rows = self.base.execute("SELECT DISTINCT relpath FROM rows WHERE reason = '' ORDER BY relpath")
+        for one in all_usable(self.root, (relpath for (relpath,) in rows)):
             if not one.reason:
                 yield one
                 continue
-            gone.append((relpath, "", one.reason, one.detail))
+            gone.append((one.relpath, "", one.reason, one.detail))
             if len(gone) == MANY:
                 self.put("files", 4, gone)
                 gone.clear()

@@ -13,7 +13,7 @@ class Listed(Mapping):
 
     __slots__ = ("bytes", "id", "kind", "mtime", "relpath", "root")
 
-    def __init__(self, identity: str, root: str, relpath: str, kind: str, size: int, mtime: int):
+    def __init__(self, identity: str, root: str, relpath: str, kind: str, size: int, mtime: int | str):
         self.id, self.root, self.relpath, self.kind, self.bytes, self.mtime = identity, root, relpath, kind, size, mtime
 
     def __getitem__(self, name: str) -> str:
@@ -50,10 +50,10 @@ class Remembered:
             self.rows = tables.read(memo) if memo.exists() else self.rows
         self.row = next(self.rows, None)
 
-    def of(self, relpath: str, size: int, mtime: int) -> str:
-        """The id of a file of this size and time; "" where it is not remembered."""
+    def of(self, relpath: str, size: int, mtime: int | str) -> str:
+        """The id of a file of this size and time (elsewhere: entity tag); "" where it is not remembered."""
         while self.row and self.row["relpath"] < relpath:
             self.row = next(self.rows, None)
         row = self.row
-        same = row and (row["relpath"], row["bytes"], row["mtime"]) == (relpath, str(size), str(mtime))
+        same = row and mtime != "" and (row["relpath"], row["bytes"], row["mtime"]) == (relpath, str(size), str(mtime))
         return row["id"] if same else ""

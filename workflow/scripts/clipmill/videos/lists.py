@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from clipmill.engine.remote import is_remote
 from clipmill.videos import json_lists, texts
 
 OURS = frozenset([
@@ -30,7 +31,7 @@ csv.field_size_limit(sys.maxsize)
 
 def is_list(videos: str | Path) -> bool:
     """Whether this is a list of files, by its extension, and not a folder."""
-    return Path(videos).suffix.lower() in READERS and not os.path.isdir(videos)
+    return not is_remote(videos) and Path(videos).suffix.lower() in READERS and not os.path.isdir(videos)
 
 
 def rows(path: str | Path) -> Iterator[tuple[int, Row]]:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import av
 
-from clipmill.engine import tables, vouch
+from clipmill.engine import remote, tables, vouch
 from clipmill.videos.containers import opened
 
 COLUMNS = ("id", "relpath", "kind", "seconds", "stratum", "drawn")
@@ -35,6 +35,8 @@ EACH = 3
 """Files that are drawn of each stratum, at least; all of a smaller one."""
 THREADS = 16
 """Videos that are opened at the same time."""
+BYTES_A_SECOND = 500_000
+"""What a second of a video elsewhere is taken to hold: its stratum may be wrong, the estimates allow for that."""
 LONGEST = 36_000.0
 """Seconds of the longest film that is believed."""
 
@@ -117,7 +119,7 @@ def lengths(memo: Path) -> Callable[[list[dict]], list[float]]:
     def of(rows: list[dict]) -> list[float]:
         new = [row for row in rows if row["id"] not in known]
         with ThreadPoolExecutor(THREADS) as pool:
-            known.update(zip((row["id"] for row in new), pool.map(length, [row["path"] for row in new]), strict=True))
+            known.update(zip((row["id"] for row in new), pool.map(length_of, new), strict=True))
         if new:
             tables.write(memo, ("id", "seconds"), ({"id": key, "seconds": known[key]} for key in sorted(known)))
         return [known[row["id"]] for row in rows]
@@ -130,6 +132,11 @@ def remembered(memo: Path) -> dict[str, float]:
     with contextlib.suppress(FileNotFoundError, vouch.Damaged):
         return {row["id"]: float(row["seconds"]) for row in tables.read(memo)}
     return {}
+
+
+def length_of(row: dict) -> float:
+    """Seconds of a video by its header; of one elsewhere, which is not opened for this, a guess by its size."""
+    return int(row["bytes"]) / BYTES_A_SECOND if remote.is_remote(row["path"]) else length(row["path"])
 
 
 def length(path: str) -> float:

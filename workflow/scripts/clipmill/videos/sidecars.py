@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+from clipmill.engine import fetched, remote
 from clipmill.engine.rejects import Reject
 
 SUFFIXES = (".txt", ".json")
@@ -11,21 +12,27 @@ KEYS = ("text", "caption")
 """The keys of a JSON object that may hold the caption; the first one that is there does."""
 
 
-def caption_of(source: Path) -> str:
+def caption_of(source: str | Path) -> str:
     """The caption next to a source, without blanks around it; "" where there is none.
 
     Raises Reject where the file that should hold it cannot be read.
     """
     for suffix in SUFFIXES:
-        path = source.with_suffix(suffix)
+        path = f"{os.path.splitext(source)[0]}{suffix}"
         try:
-            text = path.read_text(encoding="utf-8-sig")
+            text = _content(path).decode("utf-8-sig")
             return (text if suffix == ".txt" else _of_json(json.loads(text))).strip()
         except FileNotFoundError:
             continue
         except (OSError, ValueError, RecursionError) as error:
-            raise Reject("its caption cannot be read", f"{path.name}: {error}") from None
+            raise Reject("its caption cannot be read", f"{os.path.basename(path)}: {error}") from None
     return ""
+
+
+def _content(path: str) -> bytes:
+    if remote.is_remote(path):
+        return remote.read(path, 0, size) if (size := remote.state(path)[0]) else b""
+    return Path(path).read_bytes()
 
 
 def _of_json(value: object) -> str:
@@ -43,8 +50,8 @@ def state(source: str) -> str:
     found = []
     for suffix in SUFFIXES:
         try:
-            status = os.stat(f"{os.path.splitext(source)[0]}{suffix}")
-            found.append(f"{status.st_size} {status.st_mtime_ns}")
+            size, version = fetched.state(f"{os.path.splitext(source)[0]}{suffix}")
+            found.append(f"{size} {version}")
         except OSError:
             found.append("")
     return "\0".join(found)

@@ -1,13 +1,16 @@
 """Which files are taken in. Light: every Snakemake job imports it."""
 
+import functools
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from stat import S_ISDIR
+from stat import S_ISDIR, S_ISREG
 from typing import NamedTuple
 
+from clipmill.engine import remote, signed
+from clipmill.engine.files import size_and_time
 from clipmill.videos import lists, sidecars
 
 VIDEOS = frozenset([
@@ -22,17 +25,17 @@ IMAGES = frozenset([
 """Extensions, in lower case, that the installed libraries read. Pillow reads neither HEIC nor JPEG XL."""
 
 COLUMNS = ("id", "path", "relpath", "kind", "bytes", "mtime")
-"""Of the listing; `mtime` is the time of a file's last change in nanoseconds."""
+"""Of the listing; `mtime` is the time of a file's last change in nanoseconds, elsewhere its entity tag."""
 
 
 UNTIDY = re.compile(r"^/|//|(?:^|/)\.{1,2}(?:/|$)|/$")
 """A path that has shorter names."""
 
 
-def root_of(videos: str | Path, videos_root: str | Path | None = None) -> Path:
-    """The folder that relpath starts from: the folder given, or of a list `videos_root`, otherwise its own folder."""
-    videos = Path(videos)
-    return Path(videos_root or videos.parent) if lists.is_list(videos) else videos
+def root_of(videos: str | Path, videos_root: str | Path | None = None) -> Path | str:
+    """The folder or address that relpath starts from: the one given, or of a list `videos_root`, otherwise its own
+    folder."""
+    return remote.place(str((videos_root or Path(videos).parent) if lists.is_list(videos) else videos))
 
 
 class Found(NamedTuple):
@@ -44,8 +47,8 @@ class Found(NamedTuple):
     reason: str = ""
     """Why it is a reject, whatever it holds; empty where it is not."""
     detail: str = ""
-    status: os.stat_result | None = None
-    """What the disk says of it, where it has been asked already."""
+    state: tuple[int, int | str] | None = None
+    """Its size and version, where they have been asked for already, as they are of all files elsewhere."""
 
     @property
     def taken(self) -> bool:
@@ -54,11 +57,13 @@ class Found(NamedTuple):
 
 
 def found(videos: str | Path, results: str | Path | None = None, videos_root: str | None = None) -> list[Found]:
-    """Everything that lies in a folder, or every file that a list names, sorted by its path. Links are followed.
+    """Everything that lies in a folder or place, or every file that a list names, sorted by path. Links are followed.
 
     `results` is left out of a folder, also where a link leads to it. `videos_root`: see `root_of`.
     Raises SystemExit with a plain message where `videos` is neither a folder nor a list that can be read.
     """
+    if remote.is_remote(videos):
+        return _elsewhere(str(videos))
     videos = Path(videos)
     if lists.is_list(videos):
         return sorted(set(_named(videos, root_of(videos, videos_root))))
@@ -67,9 +72,9 @@ def found(videos: str | Path, results: str | Path | None = None, videos_root: st
     raise SystemExit(f"{videos}: no such folder or list. Set `videos` in the configuration or --config videos=DIR")
 
 
-def files(videos: str | Path, results: str | Path | None = None, videos_root: str | None = None) -> list[str]:
-    """The relative paths of the files taken in, sorted. Raises SystemExit as `found` does."""
-    return [one.relpath for one in found(videos, results, videos_root) if one.taken]
+def taken(videos: str | Path, results: str | Path | None = None, videos_root: str | None = None) -> list[Found]:
+    """The files taken in, sorted. Raises SystemExit as `found` does."""
+    return [one for one in found(videos, results, videos_root) if one.taken]
 
 
 def require(videos: str | Path, results: str | Path | None = None) -> None:
@@ -89,34 +94,80 @@ def require_path(table: str | Path, row: dict) -> None:
         raise SystemExit(f"{table}: no column `path`; its columns are {', '.join(row)}")
 
 
-def _named(table: Path, root: Path) -> Iterator[Found]:
+def _named(table: Path, root: Path | str) -> Iterator[Found]:
     """The file of each row of a list that names one; of rows in turn that name the same, once."""
-    last, base = None, os.path.join(root, "")
+    return all_usable(root, _names(table, root))
+
+
+def _names(table: Path, root: Path | str) -> Iterator[str]:
+    last = None
     for number, row in lists.rows(table):
         if number == 1:
             require_path(table, row)
         if (name := row.get("path")) and name != last:
             last = name
-            yield usable(base, relpath_of(name, root))
+            yield relpath_of(name, root)
 
 
-def relpath_of(name: str, root: Path) -> str:
-    """The path of a file from `root`, as a row of a list names it: relative to `root`, or absolute."""
+def all_usable(root: Path | str, relpaths: Iterable[str]) -> Iterator[Found]:
+    """`usable` of each, in order."""
+    one, away = functools.partial(usable, remote.base(root)), remote.is_remote(root)
+    return remote.side_by_side(one, relpaths, lambda relpath: away or remote.is_remote(relpath))
+
+
+def relpath_of(name: str, root: Path | str) -> str:
+    """The path of a file from `root`, as a row of a list names it: relative to `root`, or absolute, or an address.
+
+    Of an address below `root`, it is what follows; one that holds a secret goes on without it, and is no file."""
+    if remote.is_remote(name):
+        below = name.removeprefix(f"{str(root).rstrip('/')}/") if remote.is_remote(root) else name
+        return signed.hidden(below) if signed.holds_secret(name) else below
     if not UNTIDY.search(name):
         return name
+    if remote.is_remote(root):
+        return os.path.normpath(name).lstrip("/")
     return os.path.relpath(name, root) if os.path.isabs(name) else os.path.normpath(name)
 
 
-def usable(root: str, relpath: str, keep_status: bool = False) -> Found:
-    """A file that a list names, which is a reject where there is none. `root` ends with a separator."""
-    path = root + relpath
+def usable(base: str, relpath: str) -> Found:
+    """A file that a list names, which is a reject where there is none. `base`: see `remote.base`."""
+    path = remote.located(base, relpath)
+    if remote.is_remote(path):
+        return _usable_elsewhere(path, relpath)
     try:
         status = os.stat(path)
     except (OSError, ValueError):
         return Found(relpath) if os.path.lexists(path) else Found(relpath, reason="no such file")
     if S_ISDIR(status.st_mode):
         return Found(relpath, reason="a folder, not a file")
-    return Found(relpath, status=status) if keep_status else Found(relpath)
+    return Found(relpath, state=(status.st_size, status.st_mtime_ns) if S_ISREG(status.st_mode) else None)
+
+
+@functools.lru_cache(100_000)
+def _usable_elsewhere(address: str, relpath: str) -> Found:
+    if signed.holds_secret(address):
+        how = "it would stand in tables and logs; credentials come from the environment (docs/places.md)"
+        return Found(relpath, reason="its address holds a key or password", detail=how)
+    try:
+        return Found(relpath, state=remote.state(address))
+    except FileNotFoundError:
+        return Found(relpath, reason="no such file")
+    except IsADirectoryError:
+        return Found(relpath, reason="a folder, not a file")
+    except OSError as error:
+        return Found(relpath, reason="cannot be fetched", detail=str(error))
+
+
+def _elsewhere(place: str) -> list[Found]:
+    """What lies below an address."""
+    if place.endswith(tuple(lists.READERS)):
+        raise SystemExit(f"{place}: a list must lie on this machine: copy it; `videos_root` may name the place")
+    found = []
+    for relpath, state in remote.find(place).items():
+        hidden = "hidden folder" if relpath.startswith(".") or "/." in os.path.dirname(f"/{relpath}") else ""
+        left_out = _left_out(os.path.basename(relpath)) or hidden
+        found.append(Found(relpath, left_out, state=state))
+    return sorted(found)
 
 
 def _walked(root: Path, results: str | Path | None) -> Iterator[Found]:
@@ -166,6 +217,7 @@ def state(
     hasher = hashlib.blake2b(digest_size=6)
     try:
         root = root_of(videos, videos_root)
+        base = remote.base(root)
         if lists.is_list(videos):
             names = _named(Path(videos), root)
             with open(videos, "rb") as table:
@@ -175,10 +227,10 @@ def state(
         for one in names:
             about = one.ignored or one.reason
             if one.taken:
+                path = remote.located(base, one.relpath)
                 try:
-                    status = os.stat(os.path.join(root, one.relpath))
-                    about = f"{status.st_size} {status.st_mtime_ns}"
-                    about += sidecars.state(os.path.join(root, one.relpath)) if captions else ""
+                    size, version = one.state or size_and_time(path)
+                    about = f"{size} {version}" + (sidecars.state(path) if captions else "")
                 except OSError:
                     about = "unreadable"
             hasher.update(f"{one.relpath}\0{about}\0".encode(errors="surrogateescape"))

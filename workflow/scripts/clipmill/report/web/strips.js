@@ -66,12 +66,15 @@ class Strips {
   open(clip) {
     this.shown = clip;
     const { page } = this, place = clip.clip ? `../${clip.clip}` : clip.source;
+    const away = /^\w+:\/\//.test(place);
     const address = this.address(place) + (clip.clip || clip.still ? "" : `#t=${clip.start},${clip.end}`);
     const big = make("span", { class: "big", "aria-hidden": "true" });
     this.paint(big, clip);
     const fall = (media) => media.replaceWith(big, make("p", { class: "warn" }, `This browser cannot show the file (another codec, or it is not there): ${place}`));
-    const media = make(clip.still ? "img" : "video", clip.still ? { src: address, alt: clip.file } : { src: address, controls: true, autoplay: true, muted: true, loop: true, playsinline: true });
+    const media = make(clip.still ? "img" : "video", away ? {} : clip.still ? { src: address, alt: clip.file } : { src: address, controls: true, autoplay: true, muted: true, loop: true, playsinline: true });
     media.muted = true;
+    // The page's policy lets it ask no address of a network.
+    const shown = away ? make("div", {}, big, make("p", { class: "warn" }, `Its source is not on this machine: ${place}`)) : media;
     media.addEventListener("error", () => fall(media));
     if (!clip.still && !clip.clip) {
       media.addEventListener("timeupdate", () => {
@@ -83,7 +86,7 @@ class Strips {
     const button = (text, mark) => make("button", { type: "button", class: "do", onclick: () => (page.mark(clip, mark), say()) }, text);
     const scores = page.counts.columns.filter((column) => column.codes[clip.row] < EXEMPT).map((column) => make("tr", {}, make("th", { scope: "row" }, column.title), make("td", { class: "number" }, page.cards[column.index].valueText(clip))));
     this.say = say;
-    this.dialog.replaceChildren(media,
+    this.dialog.replaceChildren(shown,
       make("div", { class: "row" }, button("Good (g)", "good"), button("Bad (b)", "bad"), button("Unmark (u)", ""), says,
         make("button", { type: "button", class: "do", style: { marginLeft: "auto" }, onclick: () => this.dialog.close() }, "Close")),
       make("p", {}, make("strong", {}, clip.file), ` ${this.span(clip)}`), make("p", { class: "quiet" }, clip.id),
