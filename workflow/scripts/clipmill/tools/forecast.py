@@ -76,8 +76,7 @@ class Forecast:
         return [rows[row["id"]] for row in design if row["drawn"]]
 
     def identity(self, path: str, state: remote.State | None, known: tuple[str, str, str] | None) -> str:
-        """The remembered id of a file; empty where it must be read first. Counts the file in `changes`. `state`: what a
-        server says of it; `known`: the id, size and time that are remembered."""
+        """The remembered id of a file; empty where it must be read first. Counts the file in `changes`."""
         try:
             size, version = state or fetched.state(path)
             if known and known[1:] == (str(size), str(version)):
