@@ -12,7 +12,7 @@ from pathlib import Path
 
 import finished_run
 import pytest
-from clipmill.engine import tables, vouch
+from clipmill.engine import remote, tables, vouch
 from clipmill.plan import products
 from clipmill.release import pairs, selection, writer
 from clipmill.release.columns import WHOLE
@@ -22,6 +22,7 @@ from clipmill.release.reference_csv import ReferenceCsv
 from clipmill.release.vouched_clips import DamagedClip
 from clipmill.release.webdataset import WebDataset
 from finished_run import KINDS, SPLITS, everything, released, rows_of_a_run
+from s3_server import S3Server
 
 
 @pytest.fixture(scope="module")
@@ -269,6 +270,30 @@ def test_whole_sources_are_released_under_the_names_of_their_clips(tmp_path, lin
     for kind in (WebDataset, HuggingFace):
         with pytest.raises(DamagedClip, match=r"MP4 is damaged \(its content has changed\): put it back as it was"):
             released(made, kind)
+
+
+def test_whole_sources_elsewhere_are_fetched_into_a_release(tmp_path, monkeypatch):
+    made = left_in_sources(tmp_path, "48")
+    (bucket := tmp_path / "bucket").mkdir()
+    rows = list(tables.read(made / "meta.csv"))
+    contents = {row["id"]: Path(row["path"]).read_bytes() for row in rows}
+    for row in rows:
+        source = shutil.move(row["path"], bucket)
+        row["path"] = f"s3://footage/{Path(source).name}"
+    tables.write(made / "meta.csv", rows[0], rows)
+    monkeypatch.setenv("CLIPMILL_SCRATCH", str(tmp_path / "disk"))
+    monkeypatch.setattr(remote, "PAUSES", ())
+    with S3Server(bucket, tmp_path / "gets") as server:
+        server.known(monkeypatch)
+        release = released(made)
+        for id, content in contents.items():
+            (file,) = release.rglob(f"huggingface/**/{id}.mp4")
+            assert file.read_bytes() == content
+        with pytest.raises(tables.TableError, match=r"s3://footage/.* lies elsewhere.*set release.link to copy"):
+            released(made, HuggingFace, link="symlink")
+    shutil.rmtree(tmp_path / "disk")
+    with pytest.raises(DamagedClip, match=r"s3://footage/.* cannot be read .*onnect"):
+        released(made, WebDataset)
 
 
 def test_what_has_no_file_of_its_own_is_named(tmp_path):

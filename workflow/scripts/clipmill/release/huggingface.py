@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from clipmill.engine import remote
 from clipmill.engine.tables import TableError
 from clipmill.release import typed_table
 from clipmill.release.pairs import TRAIN, Pair
@@ -62,6 +63,8 @@ class HuggingFace(Writer):
         if self.options["link"] == "copy":
             with open(target, "wb", buffering=0) as file:
                 return self.clips.sha256(source, state, file)
+        if remote.is_remote(source):
+            raise TableError(f"{source} lies elsewhere, so it cannot be linked: set release.link to copy")
         digest = self.clips.sha256(source, state)
         if self.options["link"] == "hardlink":
             self.link(self.results / source, target)
