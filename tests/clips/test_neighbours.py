@@ -125,8 +125,8 @@ def test_a_reject_says_the_cosine_with_the_clip_that_stays():
 def test_planted_clusters_are_found_whatever_the_shards():
     rng = np.random.default_rng(4)
     middles = unit(rng.standard_normal((12, WIDTH)))
-    true = np.repeat(np.arange(12), np.arange(60, 0, -5))
-    vectors = unit(middles[true] + 0.06 * rng.standard_normal((len(true), WIDTH)))
+    true = np.repeat(np.arange(12), np.arange(65, 5, -5))
+    vectors = unit(middles[true] + 0.03 * rng.standard_normal((len(true), WIDTH)))
     order = rng.permutation(len(true))
     of, sizes = clusters.clusters(vectors[order], 12)
     assert [set(true[order][of == number]) for number in range(1, 13)] == [{number} for number in range(12)]

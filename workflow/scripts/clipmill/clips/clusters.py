@@ -1,8 +1,8 @@
 """Semantic clusters: clips sorted into groups by their CLIP vectors.
 
 Spherical k-means (Dhillon, Modha: Concept decompositions for large sparse text data using clustering, Machine Learning
-42, 2001) from greedy k-means++ beginnings (Arthur, Vassilvitskii, SODA 2007), with a fixed seed. It looks at clips in the
-order in which they are given: sorted by id, they have the same clusters whatever the shards.
+42, 2001) from greedy k-means++ beginnings (Arthur, Vassilvitskii, SODA 2007), with a fixed seed. It looks at clips in
+the order in which they are given: sorted by id, they have the same clusters whatever the shards.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,6 +16,7 @@ from clipmill.engine import tables
 COLUMNS = ("cluster", "cluster_size")
 """The number of a clip's cluster, from 1, the largest first; and how many clips it has."""
 ROUNDS = 25
+TRIALS = 8
 EACH = 100
 """Clips for each cluster from which the clusters are learned, where there are more."""
 BLOCK = 8192
@@ -66,14 +67,14 @@ def learned(points: np.ndarray, number: int) -> np.ndarray:
 def beginnings(points: np.ndarray, number: int) -> np.ndarray:
     """Some of the points, each chosen with a probability that grows with its distance to those before; of a few that
     are drawn, the one that leaves the others nearest."""
-    rng, trials = np.random.default_rng(0), 2 + int(np.log(number))
+    rng = np.random.default_rng(0)
     chosen = [int(rng.integers(len(points)))]
     away = _distances(points, chosen)[:, 0]
     while len(chosen) < number:
         total = np.cumsum(away, dtype=np.float64)
         if total[-1] < 1e-6:  # no other picture is left
             break
-        drawn = np.searchsorted(total, rng.random(trials) * total[-1], side="right").clip(max=len(points) - 1)
+        drawn = np.searchsorted(total, rng.random(TRIALS) * total[-1], side="right").clip(max=len(points) - 1)
         left = np.minimum(away[:, None], _distances(points, drawn))
         best = int(left.sum(axis=0, dtype=np.float64).argmin())
         chosen.append(int(drawn[best]))
