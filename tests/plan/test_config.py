@@ -250,6 +250,12 @@ def test_all_mistakes_are_named_at_once_one_per_line():
         ({"select": {"target": {"clips": 10, "balance": ["sauce"]}}}, "select.target.balance"),
         ({"select": {"target": {"clips": 10, "order": "match"}}}, "select.target.order"),
         ({"select": {"target": {"clips": 10, "order": "cmotion"}}}, "select.target.order"),
+        ({"select": {"target": {"clips": 10, "balance": ["cluster"]}}}, "select.target.balance"),
+        (
+            {"duplicates": {"enabled": True, "embeddings": 0.98}, "score": {"aesthetic": {"model": "photometric"}}},
+            "duplicates.embeddings",
+        ),
+        ({"clusters": {"number": 10}, "score": {"aesthetic": {"model": "photometric"}}}, "clusters.number"),
         ({"select": {"target": {"share": 1}}, "score": {"aesthetic": {"enabled": False}}}, "select.target.order"),
         ({"select": {"match": {"min": 1}}, "match": {"enabled": False}}, "select.match"),
         ({"caption": {"append": ["cmotion"]}, "camera": {"enabled": False}}, "caption.append"),

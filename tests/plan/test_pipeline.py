@@ -12,7 +12,7 @@ CONCERNS = {
     "scratch_gigabytes": set(),
     "item_minutes": set(), "sample": set(), "videos_root": set(), "chosen": set(), "captioners": set(),
     "caption.given": set(), "caption.append": set(), "cut.mode": set(), "cut.crop_borders": set(),
-    "cut.deinterlace": set(), "duplicates": set(), "quality": {"videos.scan_videos"},
+    "cut.deinterlace": set(), "duplicates": set(), "clusters": set(), "quality": {"videos.scan_videos"},
     "fmin": set(), "clips": set(), "detector": {"videos.scan_videos"}, "detectors.adaptive": {"videos.scan_videos"},
     "detectors": set(), "frames.source": {"scorers", "captions.caption_clips", "captions.score_match"},
     "frames": {"videos.scan_videos", "scorers", "captions.caption_clips", "captions.score_match"},

@@ -283,6 +283,26 @@ def test_a_target_shows_groups_quotas_and_other_targets_and_its_configuration_ke
     assert configured(tab)["target"] == mill.config["select"]["target"]
 
 
+def test_groups_of_duplicates_and_clusters_are_shown_with_their_sizes(opened, tmp_path):
+    change = {"duplicates": {"enabled": True}, "clusters": {"number": 3}}
+    mill = scored_run.pipeline(tmp_path / "results", score={"aesthetic": {"model": "ViT-L-14"}}, **change)
+    scored_run.write(mill, scored_run.rows(300))
+    results = Path(mill.results)
+    selected = [row["id"] for row in tables.read(results / "tables/selected.csv")]
+    same = [{"id": one, "of": selected[0]} for one in selected[1:4]] + [{"id": selected[5], "of": selected[4]}]
+    tables.write(results / "tables/duplicates.csv", ["id", "of"], same)
+    of = [{"id": one, "cluster": 1 + at // 60, "cluster_size": 60} for at, one in enumerate(selected[:120])]
+    tables.write(results / "tables/clusters.csv", list(of[0]), of)
+    tab = opened(built(mill))
+    section = tab.locator("section", has=tab.locator("#h-duplicates"))
+    assert "4 clips go" in section.inner_text()
+    assert [head.inner_text() for head in section.locator("h3").all()] == [
+        f"{selected[0]} and 3 that go", f"{selected[4]} and 1 that go",
+    ]  # fmt: skip
+    rows = tab.locator("section", has=tab.locator("#h-clusters")).locator("tbody tr").all()
+    assert [row.inner_text().split() for row in rows] == [["1", "60"], ["2", "60"]]
+
+
 def scored_rejects(found: list[dict]) -> list[dict]:
     """The clips that a scorer rejected."""
     return [row for row in found if rejects.is_reject(row)]

@@ -7,6 +7,7 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 import torch
+from clipmill.engine import tables
 from mill import Mill
 from one_file import ffmpeg
 from tiny_classifier import tiny_classifier
@@ -41,3 +42,38 @@ def test_aesthetics_and_match_share_vectors_through_the_workflow(tmp_path, share
     shutil.rmtree(plain.results / "work")
     plain.run()
     assert plain.final() == tables
+
+
+@pytest.mark.slow
+def test_duplicates_by_vectors_and_clusters_through_the_workflow(tmp_path, shared):
+    """A copy that hashes do not know is a duplicate by its vectors, which are computed once; a target balances the
+    clusters; shards and added videos change no table."""
+    clip = str(tiny_clip(tmp_path / "clip"))
+    torch.save({"weight": torch.ones(1, WIDTH), "bias": torch.zeros(1)}, tmp_path / "head.pth")
+    aesthetic = {"model": "ViT-B-32", "pretrained": clip, "head": str(tmp_path / "head.pth")}
+    settings = {"score": {"aesthetic": aesthetic}, "duplicates": {"enabled": True, "embeddings": 0.999}}
+    settings |= {"clusters": {"number": 2}, "select": {"target": {"clips": 3, "balance": ["cluster"]}}}
+    mill = Mill(tmp_path / "one", **settings, shards={"minutes": 0.0001, "max": 3}, report={"enabled": True})
+    mill.videos.mkdir()
+    film = shared / "footage/cosmos_test_video_30s.mp4"
+    ffmpeg("-i", film, "-ss", 11.2, "-t", 4.16, "-vf", "scale=320:180", mill.videos / "a.mp4")
+    first = mill.run()
+    assert first.computed["embed_clips"] == first.computed["score_aesthetic"] >= 3
+    ffmpeg("-i", mill.videos / "a.mp4", "-c", "copy", mill.videos / "b.mkv")
+    added = mill.run()
+    rejects = [row for row in tables.read(mill.results / "rejects.csv") if row["reason"] == "duplicate"]
+    assert len(rejects) == added.computed["embed_clips"] == first.computed["embed_clips"]
+    assert all("(cosine 1.0000)" in row["detail"] for row in rejects)
+    scores = list(tables.read(mill.results / "tables/scores.csv"))
+    gone = {row["id"] for row in rejects}
+    assert all((row["cluster"] == "") == (row["id"] in gone) for row in scores)
+    meta = list(tables.read(mill.results / "meta.csv"))
+    assert {row["cluster"] for row in meta} == {"1", "2"}
+    assert {row["cluster_size"] for row in meta} <= {str(len(scores) - len(gone) - n) for n in range(len(scores))}
+    groups = {row["group"] for row in tables.read(mill.results / "tables/groups.csv")}
+    assert groups == {"cluster 1", "cluster 2"}
+    other = Mill(tmp_path / "two", **settings)
+    shutil.copytree(mill.videos, other.videos)
+    other.run()
+    assert other.final() == mill.final()
+    assert mill.run().idle

@@ -118,6 +118,21 @@ rule hash_clips:
         "exec python {params.command} --table {input.table:q} --out {output:q} --threads {threads} > {log:q} 2>&1"
 
 
+# scripts/embed_clips.py: column vector, for find_duplicates and find_clusters; from the vectors of score_aesthetic
+use rule score_aesthetic as embed_clips with:
+    input:
+        plan=ancient("<results>/plan/clips/manifest.csv"),
+        table="<results>/plan/clips/{shard}.csv",
+        models=pipeline.lists("clips.embed_clips"),
+        vectors=pipeline.before("clips.embed_clips"),
+    output:
+        pipeline.table("clips.embed_clips"),
+    log:
+        "<results>/logs/clips.embed_clips/{shard}.log",
+    params:
+        **literal(pipeline.params("clips.embed_clips")),
+
+
 # scripts/select_clips.py: joins the scores and applies the thresholds
 rule select_clips:
     input:
@@ -179,6 +194,7 @@ rule find_duplicates:
         plan=rules.plan_clips.output.manifest,
         hashes=shards("clips.hash_clips"),
         selected=shards("clips.select_clips"),
+        vectors=shards("clips.embed_clips") if targets.near(config) else [],
     output:
         "<results>/tables/duplicates.csv",
     log:
@@ -187,11 +203,31 @@ rule find_duplicates:
         "<results>/benchmarks/find_duplicates.tsv"
     threads: 1
     params:
-        **literal(memo=f"{pipeline.duplicates}/known.csv"),
-        code=fingerprint("find_duplicates"),
+        **literal(options.duplicates(pipeline)),
     shell:
         'python "$CLIPMILL_WORKFLOW"/scripts/find_duplicates.py --hashes {input.hashes:q} --selected {input.selected:q}'
-        " --memo {params.memo:q} --out {output:q} > {log:q} 2>&1"
+        " --memo {params.memo:q} --out {output:q} --vectors {input.vectors:q} {params.embeddings} > {log:q} 2>&1"
+
+
+# scripts/find_clusters.py: tables/clusters.csv, with `clusters.number`
+rule find_clusters:
+    input:
+        plan=rules.plan_clips.output.manifest,
+        vectors=shards("clips.embed_clips"),
+        selected=shards("clips.select_clips"),
+        duplicates=rules.find_duplicates.output if config["duplicates"]["enabled"] else [],
+    output:
+        "<results>/tables/clusters.csv",
+    log:
+        "<results>/logs/find_clusters.log",
+    benchmark:
+        "<results>/benchmarks/find_clusters.tsv"
+    threads: 1
+    params:
+        **literal(options.clusters(pipeline)),
+    shell:
+        'python "$CLIPMILL_WORKFLOW"/scripts/find_clusters.py --vectors {input.vectors:q} --selected {input.selected:q}'
+        " --duplicates {input.duplicates:q} --number {params.number} --out {output:q} > {log:q} 2>&1"
 
 
 # scripts/fill_quotas.py: tables/quotas.csv, groups.csv and targets.csv, with `select.target`
@@ -201,6 +237,7 @@ rule fill_quotas:
         clips=rules.gather_videos.output.clips,
         shards=shards("clips.label_camera" if targets.needs_camera(config) else "clips.select_clips"),
         duplicates=rules.find_duplicates.output if config["duplicates"]["enabled"] else [],
+        clusters=rules.find_clusters.output if config["clusters"]["number"] else [],
     output:
         out="<results>/tables/quotas.csv",
         groups="<results>/tables/groups.csv",
@@ -214,7 +251,7 @@ rule fill_quotas:
         **literal(options.quotas(pipeline)),
     shell:
         'python "$CLIPMILL_WORKFLOW"/scripts/fill_quotas.py --clips {input.clips:q} --shards {input.shards:q}'
-        " --duplicates {input.duplicates:q} --target {params.target:q} --out {output.out:q} --groups {output.groups:q}"
+        " --duplicates {input.duplicates:q} --clusters {input.clusters:q} --target {params.target:q} --out {output.out:q} --groups {output.groups:q}"
         " --targets {output.targets:q} > {log:q} 2>&1"
 
 
@@ -227,6 +264,7 @@ rule gather_clips:
         shards=shards("clips.select_clips"),
         cut=shards("clips.cut_clips"),
         duplicates=rules.find_duplicates.output if config["duplicates"]["enabled"] else [],
+        clusters=rules.find_clusters.output if config["clusters"]["number"] else [],
         quotas=rules.fill_quotas.output.out if targets.active(config) else [],
     output:
         scores="<results>/tables/scores.csv",
@@ -242,4 +280,4 @@ rule gather_clips:
     shell:
         'python "$CLIPMILL_WORKFLOW"/scripts/gather_clips.py --clips {input.clips:q} --shards {input.shards:q}'
         " --extras {input.extras:q} --scores {output.scores:q} --selected {output.selected:q} --rejects {output.rejects:q}"
-        " --duplicates {input.duplicates:q} --quotas {input.quotas:q} > {log:q} 2>&1"
+        " --duplicates {input.duplicates:q} --quotas {input.quotas:q} --clusters {input.clusters:q} > {log:q} 2>&1"

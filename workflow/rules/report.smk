@@ -8,6 +8,8 @@ rule score_report:
         videos=rules.gather_videos.output.videos,
         scores=rules.gather_clips.output.scores,
         quotas=rules.fill_quotas.output if targets.active(config) else [],
+        duplicates=rules.find_duplicates.output if config["duplicates"]["enabled"] else [],
+        clusters=rules.find_clusters.output if config["clusters"]["number"] else [],
         rejected=[
             rules.list_videos.output.rejects,
             rules.gather_videos.output.rejects,

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
-from clipmill.clips import quotas
+from clipmill.clips import clusters, quotas
 from clipmill.engine import rejects, tables
 
 LEFT_OUT = ("id", "group", "place", "stay")
@@ -27,18 +27,22 @@ def main() -> None:
     parser.add_argument("--clips", type=Path, required=True, help="the table that the shards were cut from")
     parser.add_argument("--shards", type=Path, nargs="+", required=True, help="the shards' tables, in order")
     parser.add_argument("--duplicates", type=Path, nargs="*", default=[], help="the table of find_duplicates")
+    parser.add_argument("--clusters", type=Path, nargs="*", default=[], help="the table of find_clusters")
     parser.add_argument("--target", type=json.loads, required=True, help="the block `select.target`, as JSON")
     parser.add_argument("--out", type=Path, required=True, help="the table to write of clips that are left out")
     parser.add_argument("--groups", type=Path, required=True, help="the table to write of groups")
     parser.add_argument("--targets", type=Path, required=True, help="the table to write of other targets")
     args = parser.parse_args()
     known = [*tables.columns(args.clips), *tables.columns(args.shards[0])]
+    known += [name for path in args.clusters for name in tables.columns(path)[1:]]
     if unknown := [name for name in quotas.columns(args.target) if name not in known]:
         said = ", ".join(dict.fromkeys(name for name in known if name not in rejects.COLUMNS))
         raise SystemExit(f"select.target: there is no column {unknown[0]}; the columns are {said}")
     worse = {row["id"] for path in args.duplicates for row in tables.read(path)}
     names = ["id", "start", "end", *quotas.columns(args.target)]
     rows = tables.balanced(args.clips, tables.concatenate(args.shards))
+    of = clusters.held(args.clusters)
+    rows = ({**row, **of.get(row["id"], dict.fromkeys(clusters.COLUMNS, ""))} for row in rows) if of else rows
     passed = [[row[name] for name in names] for row in rows if not rejects.is_reject(row) and row["id"] not in worse]
     frame = pd.DataFrame(passed, columns=names).loc[:, lambda some: ~some.columns.duplicated()]
     found = quotas.entering(frame, args.target)

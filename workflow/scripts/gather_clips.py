@@ -7,7 +7,7 @@ Example: python workflow/scripts/gather_clips.py --clips clips.csv --extras extr
 import argparse
 from pathlib import Path
 
-from clipmill.clips import duplicates
+from clipmill.clips import clusters, duplicates
 from clipmill.clips.thresholds import BELOW_QUOTA, STAGE
 from clipmill.engine import files, rejects, tables
 from clipmill.videos.extras import KEYS
@@ -23,11 +23,14 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True, help=f"the table of {name} to write")
     parser.add_argument("--duplicates", type=Path, nargs="*", default=[], help="the table of find_duplicates")
     parser.add_argument("--quotas", type=Path, nargs="*", default=[], help="the table of fill_quotas")
+    parser.add_argument("--clusters", type=Path, nargs="*", default=[], help="the table of find_clusters")
     args = parser.parse_args()
+    of = clusters.held(args.clusters)
     left_out = {row["id"]: row for path in args.quotas for row in tables.read(path)}
     better = {row["id"]: row for path in args.duplicates for row in tables.read(path)}
     extras = tables.columns(args.extras)[len(KEYS) :]
-    names = [name for name in tables.columns(args.shards[0]) if name not in (*rejects.COLUMNS, *extras)] + extras
+    names = [name for name in tables.columns(args.shards[0]) if name not in (*rejects.COLUMNS, *extras)]
+    names += [*(clusters.COLUMNS if args.clusters else ()), *extras]
     with (
         files.whole(args.scores) as scores,
         files.whole(args.selected) as selected,
@@ -41,6 +44,8 @@ def main() -> None:
             if found := left_out.get(row["id"]):
                 where = f"number {found['place']} of {found['group']}, of which {found['stay']} stay"
                 row = rejects.rejected(row, STAGE, BELOW_QUOTA, where)
+            if found := of.get(row["id"]):
+                row = {**row, **found}
             to_scores.writerow(row)
             (to_rejects if rejects.is_reject(row) else to_selected).writerow(row)
 

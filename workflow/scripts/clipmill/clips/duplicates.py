@@ -1,11 +1,12 @@
 """Near-duplicates: which clips show the same, and which one of them stays.
 
 Two clips of different videos are duplicates where half of the frames of the shorter one, and at least two, have a frame
-of the same picture (see `hashes`) in the other, mirrored or cropped or not. A group is what hangs together by such
-pairs. So a clip's group depends on no order and no shards.
+of the same picture (see `hashes`) in the other, mirrored or cropped or not; where it is asked for, also where their
+CLIP vectors are near (see `neighbours`). A group is what hangs together by such pairs. So a clip's group depends on no
+order and no shards.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +15,9 @@ from clipmill.clips import hashes
 from clipmill.clips.thresholds import DUPLICATE, STAGE
 from clipmill.engine.rejects import rejected
 
-TABLE = ("id", "of", "relpath", "start")
-"""Of the table of duplicates: a clip, the better one that shows the same, and where that comes from."""
+TABLE = ("id", "of", "relpath", "start", "cosine")
+"""Of the table of duplicates: a clip, the better one that shows the same, where that comes from, and the cosine of both
+where they are compared by vectors, too."""
 SHARE = 0.5
 """Share of the shorter clip's frames that the other one has."""
 
@@ -109,21 +111,30 @@ def best(rows: Iterable[dict]) -> dict:
     return min(rows, key=lambda row: (-float(row.get("aes") or 0), -int(row["resolution"]), row["id"]))
 
 
-def going(groups: Iterable[Sequence[str]], passed: Mapping[str, dict]) -> dict[str, dict]:
+def going(
+    groups: Iterable[Sequence[str]],
+    passed: Mapping[str, dict],
+    cosine: Callable[[str, str], str] = lambda one, other: "",
+) -> dict[str, dict]:
     """The clips that go, by id: `id`, and the better one that shows the same, with where that comes from.
 
-    `passed`: the rows of those clips of the groups that the thresholds let pass.
+    `passed`: the rows of those clips of the groups that the thresholds let pass; `cosine`: what is said of two ids.
     """
     found = {}
     for group in groups:
         rows = [passed[identity] for identity in group if identity in passed]
         stays = best(rows) if rows else {}
         place = {"of": stays.get("id"), "relpath": stays.get("relpath"), "start": stays.get("start")}
-        found |= {row["id"]: {"id": row["id"], **place} for row in rows if row is not stays}
+        found |= {
+            row["id"]: {"id": row["id"], **place, "cosine": cosine(row["id"], stays["id"])}
+            for row in rows
+            if row is not stays
+        }
     return found
 
 
 def reject(row: dict, found: dict) -> dict:
     """The row of a clip that goes, as a reject; `found`: what `going` says of it."""
     where = f"{found['of']} of {found['relpath']} at {found['start'] or 0} s shows the same and stays"
+    where += f" (cosine {found['cosine']})" if found.get("cosine") else ""
     return rejected(row, STAGE, DUPLICATE, where)

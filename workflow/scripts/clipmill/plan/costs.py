@@ -15,6 +15,7 @@ RATES = {
     "score_ocr": 3.0,  # per clip
     "score_classifiers": 0.1,  # per clip
     "score_labels": 0.005,  # per clip, whose vectors are remembered
+    "embed_clips": 0.005,  # the same
     "hash_clips": 0.02,  # per clip: 16 stored frames
     "caption_clips": 1.0,  # per clip
     "clean_captions": 0.001,  # per clip

@@ -42,6 +42,7 @@ FIRST = {
 """The other tables, with what must be missing so that Snakemake makes them again."""
 OPTIONAL = {
     "tables/duplicates.csv": "tables/selected.csv",
+    "tables/clusters.csv": "tables/selected.csv",
     "tables/quotas.csv": "tables/selected.csv",
     "tables/groups.csv": "tables/selected.csv",
     "tables/targets.csv": "tables/selected.csv",

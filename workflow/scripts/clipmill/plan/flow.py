@@ -85,7 +85,13 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
             block="score.classifiers",
             enabled=bool(config["score"][CLASSIFIERS]),
         ),
-        "clips.score_labels": labels(config["score"], blocks["score"], frames),
+        "clips.score_labels": by_vectors(
+            config["score"],
+            blocks["score"],
+            frames,
+            {LABELS: blocks["score"][LABELS]},
+            enabled=bool(config["score"][LABELS]),
+        ),
     }
     return {
         "videos.scan_videos": Rule(
@@ -97,6 +103,7 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
         ),
         **scorers,
         "clips.hash_clips": Rule(frames, enabled=config["duplicates"]["enabled"]),
+        "clips.embed_clips": by_vectors(config["score"], blocks["score"], frames, {}, targets.needs_vectors(config)),
         "clips.select_clips": Rule(
             {} if config["chosen"] else limits,
             {"chosen": blocks["chosen"]},
@@ -121,13 +128,11 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
     }  # fmt: skip
 
 
-def labels(config: dict, blocks: dict, frames: dict) -> Rule:
-    """The rule of zero-shot labels. It follows the aesthetic score, whose vectors of frames it takes."""
+def by_vectors(config: dict, blocks: dict, frames: dict, settings: dict, enabled: bool) -> Rule:
+    """A rule with these settings that follows the aesthetic score, whose vectors of frames it takes."""
     of = {key: value for key, value in blocks["aesthetic"].items() if key in ("model", "pretrained", "frames", "batch")}
     reads = ("clips.score_aesthetic",) if config["aesthetic"]["enabled"] else ()
-    return Rule(
-        {LABELS: blocks[LABELS]} | of | frames, block="score.aesthetic", reads=reads, enabled=bool(config[LABELS])
-    )
+    return Rule(settings | of | frames, block="score.aesthetic", reads=reads, enabled=enabled)
 
 
 def without_switch(block: dict) -> dict:

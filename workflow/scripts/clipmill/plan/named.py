@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from clipmill.engine import weights
 from clipmill.engine.fingerprints import columns_made
+from clipmill.plan import targets
 from clipmill.plan.flow import map_rules, script_of
 from clipmill.videos.lists import OURS
 
@@ -42,7 +43,7 @@ def mistakes(config: dict, columns: dict) -> Iterator[str]:
     """One line per mistake. `columns`: those with thresholds, of `with_columns`."""
     score, steps = config["score"], map_rules(config, config)
     taken = OURS.union(*(columns_made(script_of(name)) for name in steps))
-    taken |= {name for name, node in columns.items() if not node.get("named")}
+    taken |= {*targets.CLUSTERS} | {name for name, node in columns.items() if not node.get("named")}
     names = [
         *((f"score.classifiers.{entry['name']}", entry["name"]) for entry in score["classifiers"]),
         *((f"score.labels.{name}", name) for name in score["labels"]),
@@ -56,5 +57,10 @@ def mistakes(config: dict, columns: dict) -> Iterator[str]:
         if times > 1:
             yield f"score.classifiers and score.labels: {times} columns would be called {name}"
     model = score["aesthetic"]["model"]
-    if score["labels"] and model in weights.EMBEDDED:
-        yield f"score.labels: labels need an open_clip model, and score.aesthetic.model is {model}"
+    asking = {
+        "score.labels: labels need": score["labels"],
+        "duplicates.embeddings: embeddings need": targets.near(config),
+        "clusters.number: clusters need": config["clusters"]["number"] is not None,
+    }
+    for said in (said for said, asked in asking.items() if asked and model in weights.EMBEDDED):
+        yield f"{said} an open_clip model, and score.aesthetic.model is {model}"

@@ -21,6 +21,8 @@ def own_columns(pipeline: Pipeline) -> list[str]:
     config, said = pipeline.config, set(targets.limits(pipeline.schema["properties"]["select"]["properties"]))
     if lists.is_list(config["videos"]):
         said.update(*(captioning.columns_of(config, name) for name in captioning.captioners(config)))
+    if config["clusters"]["number"] is not None:
+        said.update(targets.CLUSTERS)
     return sorted(said.union(*(columns_made(script_of(name)) for name in pipeline.rules)))
 
 
@@ -47,6 +49,18 @@ def extras(pipeline: Pipeline, name: str) -> list[str]:
     known = pipeline.schema["properties"]["select"]["properties"]
     needed = pipeline.rules[name].settings.keys() - known.keys()
     return [f"{pipeline.results}/plan/{name.partition('.')[0]}/{{shard}}.extras.csv"] if needed else []
+
+
+def duplicates(pipeline: Pipeline) -> dict[str, str]:
+    """`code`, `memo` and `embeddings` (an option, or nothing) of find_duplicates."""
+    least = pipeline.config["duplicates"]["embeddings"]
+    asked = f"--embeddings {least}" if targets.near(pipeline.config) else ""
+    return {"code": fingerprint("find_duplicates"), "memo": f"{pipeline.duplicates}/known.csv", "embeddings": asked}
+
+
+def clusters(pipeline: Pipeline) -> dict[str, str]:
+    """`code` and `number` of find_clusters."""
+    return {"code": fingerprint("find_clusters"), "number": str(pipeline.config["clusters"]["number"])}
 
 
 def quotas(pipeline: Pipeline) -> dict[str, str]:

@@ -58,6 +58,8 @@ def report(pipeline: Pipeline) -> dict[str, str]:
             for column, limits in targets.limits(config["select"]).items()
         },
         "target": config["select"][targets.KEY] if targets.active(config) else None,
+        "duplicates": config["duplicates"]["enabled"],
+        "clusters": config["clusters"]["number"] is not None,
         "late": list(AFTER_CAPTIONS),
         "columns": {
             column: {"description": node["description"], "model": model_of(config, column, node.get("scorer", ""))}

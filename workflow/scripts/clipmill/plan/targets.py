@@ -7,8 +7,12 @@ KEY = "target"
 """The key of `select` that is no column."""
 LATE = ("match", "text")
 """Columns that come after the selection."""
-MADE = ("source", "cmotion", "id", "video_id", "kind", "scene")
+MADE = ("source", "cluster", "cmotion", "id", "video_id", "kind", "scene")
 """What can be balanced besides columns with thresholds."""
+
+
+CLUSTERS = ("cluster", "cluster_size")
+"""The columns that `clusters.number` gives."""
 
 
 def limits(select: dict) -> dict:
@@ -25,6 +29,16 @@ def active(config: dict) -> bool:
 def needs_camera(config: dict) -> bool:
     """Whether the camera's movement must be known before the selection."""
     return active(config) and "cmotion" in config["select"][KEY]["balance"]
+
+
+def near(config: dict) -> bool:
+    """Whether duplicates are also found by CLIP vectors."""
+    return config["duplicates"]["enabled"] and config["duplicates"]["embeddings"] is not None
+
+
+def needs_vectors(config: dict) -> bool:
+    """Whether each clip needs a CLIP vector."""
+    return near(config) or config["clusters"]["number"] is not None
 
 
 def named(config: dict) -> list[str]:
@@ -54,6 +68,8 @@ def _column(config: dict, columns: dict, from_list: bool, key: str, name: str) -
         yield f"select.target.{key}: {name} is made by score.{scorer}, which is not enabled"
     elif name == "cmotion" and key == "order":
         yield "select.target.order: cmotion is a name, which cannot be put in order"
+    elif name == "cluster" and config["clusters"]["number"] is None:
+        yield f"select.target.{key}: cluster is made where clusters.number is set"
     elif not from_list and name not in (*MADE, *limits(columns)):
         known = ", ".join([*MADE, *(one for one in limits(columns) if one not in LATE)])
         yield f"select.target.{key}: there is no column {name} (known: {known})"

@@ -11,8 +11,8 @@ from clipmill.report import clips
 
 EXAMPLES = 3
 """Rejects of each reason that are shown."""
-GROUPS = 50
-"""Groups of a target that are shown."""
+GROUPS, SAME = 50, 12
+"""Groups of a target, or clusters, that are shown; groups of duplicates."""
 
 
 def milliseconds(rows: pd.DataFrame) -> pd.Series:
@@ -59,6 +59,22 @@ def target(results: Path, asked: dict | None) -> dict | None:
     others = clips.table(results / "tables/targets.csv", ["share", "clips", "hours", "least", "most"]).astype(float)
     shown = groups.head(GROUPS).to_dict("records")
     return {"asked": asked, "count": len(groups), "groups": shown, "others": others.to_dict("records")}
+
+
+def duplicates(results: Path) -> dict:
+    """What the page says of duplicates: `count` of their groups, `clips` that go, and the largest `groups`, each with
+    the ids of the clip that `stays` and of those that `go`."""
+    rows = clips.table(results / "tables/duplicates.csv", ["id", "of"])
+    found = [{"stays": stays, "go": sorted(group["id"])} for stays, group in rows.groupby("of")]
+    found.sort(key=lambda group: (-len(group["go"]), group["stays"]))
+    return {"count": len(found), "clips": len(rows), "groups": found[:SAME]}
+
+
+def clusters(results: Path) -> dict:
+    """What the page says of clusters: their `count`, and the largest `clusters` with their `clips`."""
+    rows = clips.table(results / "tables/clusters.csv", ["cluster", "cluster_size"]).drop_duplicates().astype(int)
+    found = rows.sort_values("cluster").rename(columns={"cluster_size": "clips"})
+    return {"count": len(found), "clusters": found.head(GROUPS).to_dict("records")}
 
 
 def rates(results: Path, rules: Iterable[str], shipped: dict[str, float]) -> list[dict]:

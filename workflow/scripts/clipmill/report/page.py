@@ -23,13 +23,15 @@ from clipmill.report import account, clips, grid, marks, meaning, strips
 from clipmill.report.stores import Stores
 
 WEB = Path(__file__).parent / "web"
-SCRIPTS = ("counts.js", "charts.js", "strips.js", "panels.js", "page.js")
+SCRIPTS = ("counts.js", "charts.js", "strips.js", "alike.js", "panels.js", "page.js")
 BYTES = 9_500_000
 """Most bytes of the page; the pictures get what the rest leaves, MOST_PICTURES at most."""
 MOST_PICTURES = 4_500_000
 TEXT = 20_000_000
 """Most characters of all captions together: each has an equal share, and a longer one is shortened."""
 OF_THE_LIST = {"description": "A column of the list.", "model": ""}
+SAME = 5
+"""Clips of a group of duplicates that are pictured besides the one that stays."""
 COLUMNS = 30
 """Most columns: each that has a limit takes a bit of a number. Without one, a column may be left out."""
 BASE = ("id", "video_id", "relpath", "kind", "start_frame", "end_frame", "start", "end", "num_frames")
@@ -49,7 +51,9 @@ def build(results: Path, settings: dict, shipped: dict[str, float], complete: bo
     run, marked = Run(results, settings, complete), marks.read(settings["marks"])
     columns, codes, values = _columns(run)
     limits = {one["name"]: [float(one["grid"][at]) for at in one["now"].values() if at >= 0] for one in columns}
-    places, chance = clips.pictured(run.rows, values, limits, set(marked))
+    same = account.duplicates(results) if settings["duplicates"] else None
+    alike = {identity for group in (same or {}).get("groups", ()) for identity in (group["stays"], *group["go"][:SAME])}
+    places, chance = clips.pictured(run.rows, values, limits, set(marked) | alike)
     without = np.flatnonzero(run.rows["id"].isin(set(marked)) & ~run.rows.index.isin(places))
     stores = Stores(settings)
     drawn = strips.drawn(stores, run.rows.iloc[places].to_dict("records"))
@@ -68,6 +72,8 @@ def build(results: Path, settings: dict, shipped: dict[str, float], complete: bo
         "columns": columns,
         "fixed": run.fixed,
         "target": account.target(results, settings["target"]),
+        "duplicates": same,
+        "clusters": account.clusters(results) if settings["clusters"] else None,
         "funnel": account.files(results / "tables/listing.csv", results / "tables/videos.csv"),
         "rejects": account.reasons([results / name for name in (REJECTS if complete else EARLY_REJECTS)]),
         "costs": account.rates(results, settings["rules"], shipped),

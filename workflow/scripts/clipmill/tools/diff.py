@@ -40,6 +40,7 @@ BLOCKS = {
     "score_labels": ("score.labels", "score.aesthetic", "frames"),
     "select_clips": ("frames", "clips"),
     "hash_clips": ("duplicates", "frames"),
+    "embed_clips": ("duplicates", "clusters", "score.aesthetic", "frames"),
     DUPLICATE: ("duplicates", "frames"),
     BELOW_QUOTA: ("select.target", "select", "duplicates"),
     "caption_clips": ("caption", "frames"),

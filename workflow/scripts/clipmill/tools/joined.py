@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from clipmill.clips import duplicates
+from clipmill.clips import duplicates, neighbours
 from clipmill.clips.thresholds import DUPLICATE, STAGE
 from clipmill.engine import rejects, tables
-from clipmill.tools.parts import LISTED, Part
+from clipmill.tools.parts import EMBEDDED, HASHED, LISTED, Part
 from clipmill.videos.extras import KEYS
 
 LISTING, VIDEOS, EXTRAS = "tables/listing.csv", "tables/videos.csv", "tables/extras.csv"
@@ -98,15 +98,23 @@ def _place(row: dict) -> dict:
     return {"id": row["id"], "relpath": row["relpath"]}
 
 
-def near_duplicates(parts: list[Part]) -> tuple[dict[str, dict], list[dict]]:
-    """(what `duplicates.going` says over all folders, the hashes of all clips sorted by id)."""
-    hashed = list(heapq.merge(*(part.shards("clips.hash_clips") for part in parts), key=lambda row: row["id"]))
-    every = duplicates.Hashed.of((row["id"], row["hashes"]) for row in hashed)
-    groups = duplicates.groups(duplicates.pairs(every, np.ones(len(every.ids), bool)))
+def near_duplicates(parts: list[Part]) -> tuple[dict[str, dict], dict[str, list[dict]]]:
+    """(what `duplicates.going` says over all folders, by rule the hashes and the vectors of all clips sorted by id)."""
+    least = parts[0].account["configuration"]["duplicates"].get("embeddings")
+    known = {
+        rule: list(heapq.merge(*(part.shards(rule) for part in parts), key=lambda row: row["id"]))
+        for rule in (HASHED, *([EMBEDDED] if least is not None else ()))
+    }
+    every = duplicates.Hashed.of((row["id"], row["hashes"]) for row in known[HASHED])
+    near = duplicates.pairs(every, np.ones(len(every.ids), bool))
+    vectors = neighbours.Embedded.of(known.get(EMBEDDED, ()))
+    if vectors.ids:
+        near += neighbours.pairs(vectors, np.ones(len(vectors.ids), bool), least)
+    groups = duplicates.groups(near)
     grouped = {identity for group in groups for identity in group}
     failed = {row["id"] for _, row in rows(parts, "work/rejects/clips.csv") if not shows_the_same(row)}
     passed = {row["id"]: row for _, row in rows(parts, "tables/scores.csv") if row["id"] in grouped - failed}
-    return duplicates.going(groups, passed), hashed
+    return duplicates.going(groups, passed, vectors.said), known
 
 
 def shows_the_same(row: dict) -> bool:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from clipmill.engine import files, tables, vouch
 from clipmill.release.vouched_clips import DamagedClip, VouchedClips
-from clipmill.tools.parts import CUT, HASHED, Part
+from clipmill.tools.parts import CUT, EMBEDDED, HASHED, Part
 
+COLUMNS = {HASHED: ["id", "hashes"], EMBEDDED: ["id", "vector"]}
 SHARD = 50_000
 """Rows of a shard of the merged folder."""
 
@@ -30,12 +31,12 @@ class Shards:
         rows = ({"shard": f"{number:05d}"} for number in range(shards))
         tables.write(self.draft / "plan" / phase / "manifest.csv", ["shard"], rows)
 
-    def write_hashes(self, hashed: list[dict]) -> None:
-        """Keep the hashes of all clips."""
-        shards = [hashed[first : first + SHARD] for first in range(0, max(1, len(hashed)), SHARD)]
+    def write_known(self, rule: str, rows: list[dict]) -> None:
+        """Keep the table of a rule of the clips phase for all clips."""
+        shards = [rows[first : first + SHARD] for first in range(0, max(1, len(rows)), SHARD)]
         for number, shard in enumerate(shards):
             names = dict.fromkeys(name for row in shard for name in row)
-            tables.write(self.draft / self.work(HASHED) / f"{number:05d}.csv", names or ["id", "hashes"], shard)
+            tables.write(self.draft / self.work(rule) / f"{number:05d}.csv", names or COLUMNS[rule], shard)
         self.write_manifest("clips", len(shards))
 
     def with_clips(self, pairs: Iterable[tuple[Part, dict]]) -> Iterator[tuple[Part, dict]]:

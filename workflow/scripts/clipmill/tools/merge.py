@@ -24,7 +24,7 @@ from clipmill.report import page
 from clipmill.tools import joined
 from clipmill.tools.joined import Clash
 from clipmill.tools.linked import Shards
-from clipmill.tools.parts import CUT, HASHED, SCHEMA, Part, account_of, alike, fail
+from clipmill.tools.parts import CUT, EMBEDDED, HASHED, SCHEMA, Part, account_of, alike, fail
 
 WHOLE = ("tables/listing.csv", "tables/extras.csv", "tables/sample.csv", "tables/videos.csv", "tables/clips.csv",
          "tables/scores.csv")  # fmt: skip
@@ -108,17 +108,19 @@ class Merge:
         tables.write(self.draft / table, names, rows)
 
     def find_duplicates(self) -> None:
-        """Find the clips that show the same, and keep the hashes for a later merge."""
-        self.gone, hashed = joined.near_duplicates(self.parts)
+        """Find the clips that show the same, and keep the hashes and the vectors for a later merge."""
+        self.gone, known = joined.near_duplicates(self.parts)
         self.write("tables/duplicates.csv", duplicates.TABLE, [self.gone[one] for one in sorted(self.gone)])
-        self.shards.write_hashes(hashed)
+        for rule, rows in known.items():
+            self.shards.write_known(rule, rows)
 
 
 def summarize(shards: Shards, out: Path) -> dict:
     """Write run.json, the history, the figures and the page; returns run.json."""
     parts, draft, first = shards.parts, shards.draft, shards.parts[0].account
     configuration = first["configuration"] | {"results": str(out)}
-    work = [shards.work(rule) for rule in (CUT, HASHED) if shards.work(rule) and (draft / shards.work(rule)).is_dir()]
+    made = [shards.work(rule) for rule in (CUT, HASHED, EMBEDDED) if shards.work(rule)]
+    work = [folder for folder in made if (draft / folder).is_dir()]
     current = {"memo": [], "work": [f"{out}/{folder}" for folder in work]}
     account = summary.account(draft, first["models"], configuration, current)
     account["software"] = first["software"]
@@ -146,6 +148,7 @@ def draw(draft: Path, account: dict) -> None:
     made = Pipeline(config.check(account["configuration"], SCHEMA), config.load(SCHEMA))
     stores = [store for entry in account["merged"] for store in entry["stores"]]
     settings = json.loads(products.report(made)["settings"]) | {"stores": stores, "marks": None}
+    settings |= {"target": None, "clusters": False}  # those of one run each
     text = page.build(draft, settings, costs.RATES, complete=True)
     target = draft / "report" / "index.html"
     with files.whole(target) as file:

@@ -14,7 +14,7 @@ from clipmill.tools import tidy
 from clipmill.videos.sources import root_of
 
 SCHEMA = SCRIPTS.parent / "schemas" / "config.schema.yaml"
-CUT, HASHED = "captions.cut_clips", "clips.hash_clips"
+CUT, HASHED, EMBEDDED = "captions.cut_clips", "clips.hash_clips", "clips.embed_clips"
 LISTED = "list_videos"
 """The stage that rejects copies of a source."""
 MAY_DIFFER = ("videos", "videos_root", "results", "models", "scratch", "chosen", "marks", "report", "shards",

@@ -58,6 +58,8 @@ class Panels {
       section("Now against new", this.changeText, this.changeBox),
       section("At random", this.randomBox),
       this.head.target && this.target(this.head.target),
+      this.head.clusters && clustersSection(this.head.clusters),
+      this.head.duplicates && duplicatesSection(this.page, this.head.duplicates),
       section("Overlaps", make("p", { class: "quiet" }, "Clips that both limits reject. In the diagonal: those that one limit rejects alone."), this.overlapBox),
       section("Marks", this.markBox),
       section("Configuration", make("p", { class: "quiet" }, "Paste it over `select` of your configuration, or add the line to the command."), this.yaml, this.flag, this.copied),
