@@ -209,6 +209,7 @@ rule release_to:
     input:
         formats=rules.release_card.input.formats,
         card=rules.release_card.output,
+        meta=rules.release_card.input.meta,
     output:
         products.sending_table(pipeline),
     log:
@@ -217,7 +218,7 @@ rule release_to:
     threads: 1
     params:
         **literal(products.sending(pipeline)),
-        results=pipeline.results,
+        results=lambda wildcards, input: os.path.dirname(input.meta),
     shell:
         'python "$CLIPMILL_WORKFLOW"/scripts/release_to.py --results {params.results:q} --to {params.to:q}'
         " --files {input.formats:q} {input.card:q} --out {output:q} > {log:q} 2>&1"
