@@ -44,9 +44,7 @@ def main() -> None:
     print("| what feeding costs | CPU ms |\n|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         store = frames.Store(Path(folder), Path(folder))
-        print(
-            f"| a clip's 3 pictures from a store of two hours, 150 clips, its directory included | {reading(store):.2f} |"
-        )
+        print(f"| a clip's 3 pictures of a store of two hours (150 clips) | {reading(store):.2f} |")
         kilobytes, prepared = preparing(store)
         print(f"| a frame read, decoded and prepared for CLIP ({kilobytes:.0f} kB) | {prepared:.2f} |")
         print(f"| the feeding thread for a subtitled frame of OCR | {concluding(Path(folder)):.2f} |")
