@@ -65,6 +65,9 @@ def _of_pictures(samples: np.ndarray, size: tuple[int, int]) -> dict:
     if not len(samples):
         return {}
     mean = dict(zip(SAMPLE, samples.astype(np.float64).mean(axis=0), strict=True))
+    shown = samples[samples[:, 0] >= 0]
+    if len(shown):  # a black picture would count as blurred and clipped, and has a column of its own
+        mean |= {name: shown[:, SAMPLE.index(name)].mean(dtype=np.float64) for name in ("blur", "clipped")}
     *_, width, height = box = content(samples, size)
     combed = float((samples[:, SAMPLE.index("combed")] >= COMBED).mean())
     return {
