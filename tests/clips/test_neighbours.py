@@ -5,6 +5,9 @@ import numpy as np
 import pytest
 from clipmill.clips import clusters, duplicates, neighbours
 from clipmill.clips.neighbours import Embedded
+from clipmill.engine import rejects, tables
+from clipmill.tools import joined
+from clipmill.tools.parts import Part
 from find_duplicates import remembered_vectors
 
 WIDTH = 64
@@ -139,3 +142,28 @@ def test_there_are_no_more_clusters_than_pictures():
     assert clusters.clusters(vectors, 9)[0].tolist() == [1, 1, 2, 1]
     assert clusters.clusters(vectors, 1)[1].tolist() == [4] * 4
     assert len(clusters.clusters(vectors[:0], 3)[0]) == 0
+
+
+def test_a_merge_compares_the_vectors_of_its_folders(tmp_path):
+    """Two folders of a clip each whose vectors are near and whose hashes are not."""
+    rng = np.random.default_rng(5)
+    one = unit(rng.standard_normal(WIDTH))
+    parts = []
+    for name, vector in (("a", one), ("b", at(one, 0.99, rng)), ("c", at(one, 0.97, rng))):
+        row = {"id": f"{name * 16}-00000000", "aes": "5", "resolution": "1", "relpath": f"{name}.mp4", "start": "0"}
+        folder = tmp_path / name
+        tables.write(folder / "plan/clips/manifest.csv", ["shard"], [{"shard": "00000"}])
+        for rule, column, text in (("hash", "hashes", ""), ("embed", "vector", neighbours.packed(vector[None]))):
+            table = folder / f"work/clips.{rule}_clips/0123456789ab/00000.csv"
+            tables.write(table, ["id", column], [{"id": row["id"], column: text}])
+        tables.write(folder / "tables/scores.csv", list(row), [row])
+        tables.write(folder / "work/rejects/clips.csv", rejects.TABLE, [])
+        work = [f"{folder}/work/clips.{rule}_clips/0123456789ab" for rule in ("hash", "embed")]
+        configuration = {"results": str(folder), "duplicates": {"enabled": True, "embeddings": 0.98}}
+        parts.append(Part(folder, {"configuration": configuration, "current": {"work": work}}))
+    gone, known = joined.near_duplicates(parts)
+    assert {identity: found["of"] for identity, found in gone.items()} == {
+        "b" * 16 + "-00000000": "a" * 16 + "-00000000"
+    }
+    assert gone["b" * 16 + "-00000000"]["cosine"] == "0.9900"
+    assert [len(rows) for rows in known.values()] == [3, 3]
