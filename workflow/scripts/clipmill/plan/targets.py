@@ -68,7 +68,7 @@ def _column(config: dict, columns: dict, from_list: bool, key: str, name: str) -
         yield f"select.target.{key}: {name} is made by score.{scorer}, which is not enabled"
     elif name == "cmotion" and key == "order":
         yield "select.target.order: cmotion is a name, which cannot be put in order"
-    elif name == "cluster" and config["clusters"]["number"] is None:
+    elif name == "cluster" and config["clusters"]["number"] is None and not from_list:
         yield f"select.target.{key}: cluster is made where clusters.number is set"
     elif not from_list and name not in (*MADE, *limits(columns)):
         known = ", ".join([*MADE, *(one for one in limits(columns) if one not in LATE)])
