@@ -1,4 +1,4 @@
-"""Any image classifier, and zero-shot labels: what they say is what the models say by other means."""
+"""Any image classifier, zero-shot labels, coherence: what they say is what the models say by other means."""
 
 import numpy as np
 import open_clip
@@ -8,6 +8,7 @@ import transformers
 from clipmill.clips.classifiers import Classifier, LabelMissing
 from PIL import Image
 from score_classifiers import ScoreClassifiers
+from score_coherence import ScoreCoherence
 from score_labels import ScoreLabels
 from stored_clips import clips, photograph, run
 from tiny_classifier import LABELS, tiny_classifier
@@ -102,3 +103,23 @@ def test_labels_are_the_cosines_of_open_clip_and_the_best_of_them(tmp_path):
             for name, cosine in zip(TEXTS, cosines.tolist(), strict=True):
                 assert float(values[name]) == pytest.approx(cosine, abs=0.1)  # pixels may differ by a level
             assert values["label"] == max(TEXTS, key=lambda name: float(values[name]))
+
+
+def test_coherence_is_the_least_cosine_of_two_frames_and_an_image_has_none(tmp_path):
+    folder = tiny_clip(tmp_path / "clip")
+    settings = {"model": "tiny", "pretrained": str(folder), "frames": MOMENTS}
+    rows = clips(tmp_path)
+    still = rows[0] | {"id": "still", "num_frames": "1"}
+    one = rows[1] | {"id": "one", "end_frame": "1"}  # all moments are its first frame
+    *made, of_one, of_still = run(ScoreCoherence, settings, tmp_path, [*rows, one, still], 3)
+    step = ScoreCoherence(settings, tmp_path, tmp_path, tmp_path)
+    model, _, transform = open_clip.create_model_and_transforms(f"local-dir:{folder}")
+    model.eval()
+    for row, values in zip(rows, made, strict=True):
+        with torch.no_grad():
+            pictures = torch.stack([transform(Image.fromarray(picture)) for picture in step.pictures(row)])
+            vectors = model.encode_image(pictures, normalize=True)
+        assert float(values["coherence"]) == pytest.approx((vectors @ vectors.T).min().item(), abs=2e-3)
+    assert len({values["coherence"] for values in made}) > 3
+    assert float(of_one["coherence"]) == pytest.approx(1)
+    assert of_still["coherence"] == ""

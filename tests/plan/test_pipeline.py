@@ -17,7 +17,7 @@ CONCERNS = {
     "detectors": set(), "frames.source": {"scorers", "captions.caption_clips", "captions.score_match"},
     "frames": {"videos.scan_videos", "scorers", "captions.caption_clips", "captions.score_match"},
     "score.aesthetic": {"clips.score_aesthetic"}, "score.flow": {"clips.score_flow"}, "score.ocr": {"clips.score_ocr"},
-    "score.classifiers": set(), "score.labels": set(),
+    "score.classifiers": set(), "score.labels": set(), "score.coherence": set(),
     "select": set(), "marks": set(), "report": set(),
     "caption": {"captions.caption_clips"}, "clean": {"captions.clean_captions"},
     "refine": {"captions.clean_captions"}, "match": {"captions.score_match"}, "camera": {"captions.label_camera"},

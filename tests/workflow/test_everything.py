@@ -30,6 +30,7 @@ def settings(folder) -> dict:
             "flow": {"apart": True},
             "ocr": {"enabled": True, "canvas": 320, "frames": [0.2, 0.5, 0.8]},
             "classifiers": [marked],
+            "coherence": {"enabled": True},
             "labels": {"indoor": "a photo of an indoor scene", "outdoor": "a photo of an outdoor scene"},
         },
         "duplicates": {"enabled": True},

@@ -102,6 +102,21 @@ use rule score_aesthetic as score_labels with:
         **literal(pipeline.params("clips.score_labels")),
 
 
+# scripts/score_coherence.py: column coherence; from the vectors of score_aesthetic
+use rule score_aesthetic as score_coherence with:
+    input:
+        plan=ancient("<results>/plan/clips/manifest.csv"),
+        table="<results>/plan/clips/{shard}.csv",
+        models=pipeline.lists("clips.score_coherence"),
+        vectors=pipeline.before("clips.score_coherence"),
+    output:
+        pipeline.table("clips.score_coherence"),
+    log:
+        "<results>/logs/clips.score_coherence/{shard}.log",
+    params:
+        **literal(pipeline.params("clips.score_coherence")),
+
+
 # scripts/hash_clips.py: column hashes, for find_duplicates
 rule hash_clips:
     input:

@@ -17,6 +17,7 @@ BEYOND_LIMITS = (NOT_CHOSEN, DUPLICATE, BELOW_QUOTA)
 """Reasons of the selection that are no limit of a column."""
 VIDEO_ONLY = frozenset(
     {
+        "coherence",
         "flow",
         "flow_camera",
         "flow_object",

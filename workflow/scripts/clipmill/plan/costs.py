@@ -14,6 +14,7 @@ RATES = {
     "score_flow": 0.03,  # per second of a clip
     "score_ocr": 3.0,  # per clip
     "score_classifiers": 0.1,  # per clip
+    "score_coherence": 0.005,  # per clip, whose vectors are remembered
     "score_labels": 0.005,  # per clip, whose vectors are remembered
     "embed_clips": 0.005,  # the same
     "hash_clips": 0.02,  # per clip: 16 stored frames

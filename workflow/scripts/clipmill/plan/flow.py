@@ -12,8 +12,8 @@ AFTER_CAPTIONS = ("match",)
 """Columns whose thresholds select_pairs applies; select_clips applies the others."""
 NOT_OF_A_CLIP = ("when", "mode", "enabled")
 """Keys of `cut` on which the bytes of a clip do not depend."""
-CLASSIFIERS, LABELS = "classifiers", "labels"
-"""Keys of `score` that are no scorer's block."""
+OF_THEIR_OWN = CLASSIFIERS, LABELS, COHERENCE = "classifiers", "labels", "coherence"
+"""Keys of `score` whose rules are not made of their block alone."""
 BY_CLIP = ("crop_borders", "deinterlace")
 """Keys of `cut` that the scan turns into a column of each clip: steps depend on that column."""
 
@@ -77,7 +77,7 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
             blocks["score"][name] | frames, block=f"score.{name}", model=block.get("model"), enabled=block["enabled"]
         )
         for name, block in config["score"].items()
-        if name not in (CLASSIFIERS, LABELS)
+        if name not in OF_THEIR_OWN
     }
     scorers |= {
         "clips.score_classifiers": Rule(
@@ -91,6 +91,9 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
             frames,
             {LABELS: blocks["score"][LABELS]},
             enabled=bool(config["score"][LABELS]),
+        ),
+        "clips.score_coherence": by_vectors(
+            config["score"], blocks["score"], frames, {}, enabled=config["score"][COHERENCE]["enabled"]
         ),
     }
     return {

@@ -59,6 +59,7 @@ def mistakes(config: dict, columns: dict) -> Iterator[str]:
     model = score["aesthetic"]["model"]
     asking = {
         "score.labels: labels need": score["labels"],
+        "score.coherence: it needs": score["coherence"]["enabled"],
         "duplicates.embeddings: embeddings need": targets.near(config),
         "clusters.number: clusters need": config["clusters"]["number"] is not None,
     }

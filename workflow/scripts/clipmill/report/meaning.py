@@ -23,6 +23,12 @@ COLUMNS = {
     },
     "flow_camera": {"title": "Camera's motion", "unit": "pixels at 320x576", "better": NEITHER, "published": []},
     "flow_object": {"title": "Motion of things", "unit": "pixels at 320x576", "better": NEITHER, "published": []},
+    "coherence": {
+        "title": "Coherence",
+        "unit": "least cosine of two frames, -1 to 1",
+        "better": HIGHER,
+        "published": [["none", "Panda-70M drops clips by the distance of ImageBind's embeddings, above 1.0"]],
+    },
     "ocr": {"title": "Text boxes", "unit": "boxes", "better": LOWER, "published": []},
     "ocr_area": {
         "title": "Text area",

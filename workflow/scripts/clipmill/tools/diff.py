@@ -37,6 +37,7 @@ BLOCKS = {
     "score_flow": ("score.flow", "frames"),
     "score_ocr": ("score.ocr", "frames"),
     "score_classifiers": ("score.classifiers", "frames"),
+    "score_coherence": ("score.aesthetic", "frames"),
     "score_labels": ("score.labels", "score.aesthetic", "frames"),
     "select_clips": ("frames", "clips"),
     "hash_clips": ("duplicates", "frames"),
