@@ -111,7 +111,7 @@ def test_a_change_of_a_model_that_is_not_chosen_runs_nothing(finished):
 
 def test_a_change_to_the_engine_computes_nothing(finished):
     before = finished.final()
-    finished.edit("clipmill/engine/job.py", "time.monotonic() - self.began", "0 + time.monotonic() - self.began")
+    finished.edit("clipmill/engine/job.py", "time.monotonic() - job.began", "0 + time.monotonic() - job.began")
     changed = finished.run()
     assert changed.jobs["score_flow"] == 1
     assert changed.computed == {}
