@@ -58,7 +58,7 @@ localrules:
     gather_captions,
 
 
-# Ask for every"""
+# Everything but"""
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def slurm():
 def planned(slurm, tmp_path_factory):
     """A site where the clips are planned and not yet scored; of its rules only score_flow goes to the cluster."""
     site = Site(slurm, tmp_path_factory.mktemp("faults") / "site", gpus=RANKS, **SLOW)
-    site.edit("../Snakefile", "\n\n# Ask for every", LOCAL)
+    site.edit("../Snakefile", "\n\n# Everything but", LOCAL)
     site.edit("clipmill/engine/job.py", "FLUSH_SECONDS = 60", f"FLUSH_SECONDS = {FLUSH}")
     site.edit("clipmill/engine/job.py", KEEP, NOTE)
     site.videos.mkdir()
