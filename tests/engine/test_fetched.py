@@ -82,7 +82,7 @@ def test_what_is_held_is_not_fetched_again(server, node):
 def test_processes_of_a_node_share_one_fetch(server):
     program = "import sys; from clipmill.engine import fetched; print(len(fetched.here(sys.argv[1]).read_bytes()))"
     command = [sys.executable, "-c", program, "s3://footage/other.mp4"]
-    environment = os.environ | {"PYTHONPATH": fetched.__file__.partition("/clipmill/")[0]}
+    environment = os.environ | {"PYTHONPATH": fetched.__file__.rpartition("/clipmill/engine/")[0]}
     programs = [subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) for _ in range(3)]
     assert [int(program.communicate()[0]) for program in programs] == [FILES["other.mp4"]] * 3
     assert sum(get["bytes"] for get in server.gets()) == FILES["other.mp4"]
