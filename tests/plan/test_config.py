@@ -244,7 +244,7 @@ def test_all_mistakes_are_named_at_once_one_per_line():
         ({"cut": {"mode": "none", "crop_borders": True}}, "cut.crop_borders"),
         ({"cut": {"mode": "none", "deinterlace": True}}, "cut.deinterlace"),
         ({"select": {"loudness": {"min": -40}}}, "select.loudness"),
-        ({"select": {"ocr_overlay": {"max": 0}}}, "select.ocr_overlay"),
+        ({"select": {"ocr_overlay": {"max": 0}}, "score": {"ocr": {"frames": [0.5]}}}, "select.ocr_overlay"),
         ({"select": {"flow_object": {"min": 1}}}, "select.flow_object"),
         ({"select": {"target": {"clips": 10, "hours": 2}}}, "select.target"),
         ({"select": {"target": {"clips": 10, "balance": ["sauce"]}}}, "select.target.balance"),
