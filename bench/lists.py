@@ -9,7 +9,6 @@ last line is a list of as many files that are not there. `state`: what a run doe
 import argparse
 import csv
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from itertools import chain
 from pathlib import Path
 
 from clipmill.engine.fingerprints import SCRIPTS
+from processes import measured
 
 STATE = "import sys; from clipmill.videos import sources; print(sources.state(sys.argv[1]))"
 
@@ -107,15 +107,6 @@ def report(table: Path, name: str) -> None:
     state, _ = measured([sys.executable, "-c", STATE, str(table)])
     used, rejects = ((out / name).read_bytes().count(b"\n") - 1 for name in ("extras.csv", "rejects.csv"))
     print(f"| {name} | {seconds:.1f} | {memory} | {state:.1f} | {used} | {rejects} |", flush=True)
-
-
-def measured(command: list[str]) -> tuple[float, int]:
-    """CPU seconds and most MB of a command."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        sys.exit(f"{command} failed")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss // 1024
 
 
 if __name__ == "__main__":

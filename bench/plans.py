@@ -7,10 +7,7 @@ is still to run, `done` one in which the table of each is there. A real run hold
 """
 
 import argparse
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -18,6 +15,7 @@ from clipmill.engine import tables
 from clipmill.plan.config import check, load
 from clipmill.plan.pipeline import Pipeline
 from mill import ROOT, Mill, footage
+from processes import measured
 
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 
@@ -62,23 +60,18 @@ def planned(mill: Mill, count: int) -> None:
 
 def report(mill: Mill, count: int) -> None:
     """Print the line of a plan."""
-    to_do = measured(mill)
+    to_do = dry_run(mill)
     folders = names(mill)
     for folder in folders:
         for number in range(count):
             tables.write(folder / f"{number:05d}.csv", ["id"], [])
-    done = measured(mill)
+    done = dry_run(mill)
     print(f"| {count} | {count * len(folders)} | {to_do[0]:.1f} | {to_do[1]} | {done[0]:.1f} | {done[1]} |", flush=True)
 
 
-def measured(mill: Mill) -> tuple[float, int]:
+def dry_run(mill: Mill) -> tuple[float, int]:
     """CPU seconds and most MB of a dry run of `scores`."""
-    command = mill.command("-n", "--quiet", "all", "--", "scores")
-    process = subprocess.Popen(command, cwd=mill.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        sys.exit(f"{command} failed")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss // 1024
+    return measured(mill.command("-n", "--quiet", "all", "--", "scores"), mill.folder)
 
 
 if __name__ == "__main__":

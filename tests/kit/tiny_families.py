@@ -204,19 +204,26 @@ def glm46v(tokenizer, ids, template):
 SPLIT = ("<fake_token_around_image>", "<global-img>", "<end_of_utterance>", "<row_1_col_1>")
 
 
-@family("<image>", "<video>", SPLIT)
-def smolvlm(tokenizer, ids, template):
-    size = {"size": {"longest_edge": 56}, "max_image_size": {"longest_edge": 56}}
-    config = tf.SmolVLMConfig(
+SMALL = {"size": {"longest_edge": 56}, "max_image_size": {"longest_edge": 56}}
+
+
+def _divided(kind, tokenizer, ids):
+    """The configuration of a model that divides pictures into tiles."""
+    return kind(
         text_config=tf.LlamaConfig(**tiny._language(tokenizer)),
         vision_config=TOWER | {"image_size": 56, "patch_size": 14},
         image_token_id=ids["<image>"],
         pad_token_id=0,
         scale_factor=2,
     )
+
+
+@family("<image>", "<video>", SPLIT)
+def smolvlm(tokenizer, ids, template):
+    config = _divided(tf.SmolVLMConfig, tokenizer, ids)
     sampling = {"video_sampling": {"fps": 1, "max_frames": 64, "video_size": {"longest_edge": 56}}}
     processor = tf.SmolVLMProcessor(
-        tf.SmolVLMImageProcessor(**size), tokenizer, tf.SmolVLMVideoProcessor(**size, **sampling),
+        tf.SmolVLMImageProcessor(**SMALL), tokenizer, tf.SmolVLMVideoProcessor(**SMALL, **sampling),
         image_seq_len=4, chat_template=template,
     )  # fmt: skip
     return tf.SmolVLMForConditionalGeneration(config), processor
@@ -224,16 +231,9 @@ def smolvlm(tokenizer, ids, template):
 
 @family("<image>", "", SPLIT)
 def idefics3(tokenizer, ids, template):
-    size = {"size": {"longest_edge": 56}, "max_image_size": {"longest_edge": 56}}
-    config = tf.Idefics3Config(
-        text_config=tf.LlamaConfig(**tiny._language(tokenizer)),
-        vision_config=TOWER | {"image_size": 56, "patch_size": 14},
-        image_token_id=ids["<image>"],
-        pad_token_id=0,
-        scale_factor=2,
-    )
+    config = _divided(tf.Idefics3Config, tokenizer, ids)
     processor = tf.Idefics3Processor(
-        tf.Idefics3ImageProcessor(**size), tokenizer, image_seq_len=4, chat_template=template
+        tf.Idefics3ImageProcessor(**SMALL), tokenizer, image_seq_len=4, chat_template=template
     )
     return tf.Idefics3ForConditionalGeneration(config), processor
 

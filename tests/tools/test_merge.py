@@ -1,6 +1,5 @@
 """make merge: finished folders joined are as one run over all their sources."""
 
-import csv
 import json
 import os
 import re
@@ -15,6 +14,7 @@ import pytest
 from clipmill.engine import files, tables
 from clipmill.tools import merge
 from mill import ROOT, Mill
+from plain_tables import table, write
 
 TABLES = ("meta.csv", "rejects.csv", *(f"tables/{name}.csv" for name in (
     "listing", "videos", "clips", "scores", "selected", "captions", "duplicates", "ignored", "sample")))  # fmt: skip
@@ -26,18 +26,6 @@ def tool(name: str, *args: object, folder: Path = ROOT) -> subprocess.CompletedP
     environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow/scripts")}
     command = [sys.executable, "-m", f"clipmill.tools.{name}", *map(str, args)]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-
-
-def table(path: Path) -> list[dict]:
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def write(path: Path, rows: list[dict]) -> None:
-    with open(path, "w", newline="") as file:
-        out = csv.DictWriter(file, list(rows[0]))
-        out.writeheader()
-        out.writerows(rows)
 
 
 def said(path: Path) -> str:

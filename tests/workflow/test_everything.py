@@ -1,7 +1,6 @@
 """Every filter switched on at once: the same bytes for any shards and after kills, books that balance, and a looser
 threshold that computes only what it admits."""
 
-import csv
 import random
 import shutil
 import subprocess
@@ -10,6 +9,7 @@ import sys
 import pytest
 import torch
 from mill import Mill, footage
+from plain_tables import table
 from test_chaos import kill
 from test_filtered import film
 from tiny_classifier import tiny_classifier
@@ -60,14 +60,9 @@ def whole(tmp_path_factory):
     return mill
 
 
-def rows(mill: Mill, name: str) -> list[dict]:
-    with open(mill.results / name, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
 @pytest.mark.slow
 def test_books_balance(whole, shared):
-    meta, rejects = rows(whole, "meta.csv"), rows(whole, "rejects.csv")
+    meta, rejects = table(whole.results / "meta.csv"), table(whole.results / "rejects.csv")
     assert len(meta) == TARGET["clips"]
     assert {"duplicate", "below quota", "blur above 0.7", "clips.trim_seconds"} <= {row["reason"] for row in rejects}
     assert all(row["label"] in ("indoor", "outdoor") and 0 <= float(row["marked"]) <= 1 for row in meta)
@@ -92,9 +87,9 @@ def test_any_shards_and_any_kill_give_the_same_bytes(whole, tmp_path):
 @pytest.mark.slow
 def test_a_looser_threshold_computes_only_what_it_admits(whole, tmp_path):
     mill = whole.copy(tmp_path / "mill")
-    before = {row["id"] for row in rows(mill, "meta.csv")}
+    before = {row["id"] for row in table(mill.results / "meta.csv")}
     done = mill.change(select={"blur": {"max": None}, "target": {"clips": 7}}).run()
-    after = {row["id"] for row in rows(mill, "meta.csv")}
+    after = {row["id"] for row in table(mill.results / "meta.csv")}
     assert len(after) == 7
     assert before < after
     assert set(done.computed) <= {"caption_clips", "clean_captions", "score_match", "label_camera", "cut_clips"}

@@ -1,6 +1,5 @@
 """Any part: named targets, blocks switched off, clips that are cut already, captions that exist."""
 
-import csv
 import json
 import tarfile
 from fractions import Fraction
@@ -10,20 +9,9 @@ import numbered_video
 import pyarrow.parquet as pq
 import pytest
 from mill import Mill
+from plain_tables import table, write
 
 COUNT = '        self.written += 1\n        with open("encoded.txt", "a") as file:\n            file.write("x")\n'
-
-
-def table(path: Path) -> list[dict]:
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def write(path: Path, rows: list[dict]) -> None:
-    with open(path, "w", newline="") as file:
-        out = csv.DictWriter(file, list(rows[0]))
-        out.writeheader()
-        out.writerows(rows)
 
 
 @pytest.fixture(scope="module")
