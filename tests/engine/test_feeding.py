@@ -118,7 +118,7 @@ def test_threads_that_ask_while_a_network_is_busy_share_the_next_batches():
 
     busy = network(8, run)
     busy.device = "a GPU"  # whose batches are made on the CPU here
-    busy.batch = torch.stack
+    busy.begin = lambda chunk: run(torch.stack(chunk))
     shared = Shared(busy)
     with ThreadPoolExecutor(9) as pool:
         first = pool.submit(shared, [torch.zeros(1)])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from clipmill.clips.pixels import Normalized
 from clipmill.engine import weights
 from clipmill.engine.batches import Batches
 from clipmill.engine.feeding import Asked
@@ -41,7 +42,8 @@ class OpenClip:
         self.model, _, transform = open_clip.create_model_and_transforms(name, file, device=device)
         self.model.eval()
         self.geometry = geometry(transform)
-        self.normalize = next(part for part in transform.transforms if isinstance(part, Normalize))
+        as_trained = next(part for part in transform.transforms if isinstance(part, Normalize))
+        self.normalized = Normalized(as_trained.mean, as_trained.std, device)
         self.tokenizer = open_clip.get_tokenizer(name)
         self.width = open_clip.get_model_config(name)["embed_dim"]
         # Both give unit vectors (N, width), float32 on the CPU: of prepared frames, and of texts as tokens.
@@ -59,7 +61,7 @@ class OpenClip:
         return Asked(inputs, known)
 
     def _encode(self, batch):
-        return self.model.encode_image(self.normalize(batch.float() / 255), normalize=True)
+        return self.model.encode_image(self.normalized(batch), normalize=True)
 
     def tokens(self, text: str):
         """A text as the text tower's input: a CPU tensor (context,). Cut off where it is longer: see `fits`."""
