@@ -23,16 +23,15 @@ class Queued(TorchDispatchMode):
     def __torch_dispatch__(self, function, types, given=(), named=None):
         out = function(*given, **(named or {}))
         name = function.overloadpacket.__name__
-        tensors = [value for value in (*given, out) if isinstance(value, torch.Tensor) and value.ndim]
-        copies = name in ("_to_copy", "copy_") and len({value.device.type for value in tensors}) > 1
-        looks = name == "index" and any(index is not None and index.device.type == "cpu" for index in given[1])
-        assert not copies, f"{name} from the host's memory"
-        assert not looks, "an index in the host's memory"
+        devices = {value.device.type for value in (*given, out) if isinstance(value, torch.Tensor) and value.ndim}
+        made = name == "lift_fresh" and "meta" in devices  # of a list, as an index is
+        assert not made, "numbers from the host's memory"
+        assert not (name in ("_to_copy", "copy_") and len(devices) > 1), "a copy from the host's memory"
         return out
 
 
 def queue(run, *shapes: tuple[tuple, torch.dtype], first=()) -> None:
-    with torch.inference_mode(), Queued():
+    with torch.no_grad(), Queued():
         out = run(*first, *(torch.empty(shape, dtype=dtype, device="meta") for shape, dtype in shapes))
     assert out.device.type == "meta"
 
@@ -70,6 +69,8 @@ def test_raft(tmp_path, apart):
     torch.save(optical_flow.raft_small().state_dict(), tmp_path / "raft.pth")
     network = flow.Raft({"model": "raft_small", "weights": str(tmp_path / "raft.pth"), "batch": 1, "apart": apart})
     network.model.to("meta")
+    # transformers, which no job of flow loads, leaves torch with a list that lacks `linspace`.
+    torch.utils._device._device_constructors.cache_clear()
     pairs = torch.tensor([0, 1]), torch.tensor([1, 2])
     queue(network.batches.run, ((3, 128, 128, 3), torch.uint8), first=pairs)
 
