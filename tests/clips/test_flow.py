@@ -195,8 +195,8 @@ def test_raft_encodes_a_frame_that_two_pairs_share_once_and_says_what_torchvisio
     assert [len(each) for each in found] == [4, 1, 0, 2]
     assert encoded == [10], "five, two and three frames; by pairs it would be fourteen"
     model = network.model.parts
-    for frames, lengths in zip(many, found, strict=True):
-        pictures = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    for clip, lengths in zip(many, found, strict=True):
+        pictures = torch.from_numpy(np.stack(clip)).permute(0, 3, 1, 2).float() / 127.5 - 1
         for first, second, length in zip(pictures, pictures[1:], lengths, strict=False):
             with torch.inference_mode():
                 truth = model(first[None], second[None])[-1].norm(dim=1).mean()

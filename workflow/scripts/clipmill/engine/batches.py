@@ -61,6 +61,10 @@ class Batches:
         """What the network says of these items, on the device: (rows, ...)."""
         return self.run(self.there(chunk, self.rows))
 
+    def kind(self, tensor) -> tuple:
+        """What tells items apart that cannot be in one batch."""
+        return tuple(tensor.shape), tensor.dtype
+
     def pinned(self, tensor):
         """A CPU tensor in memory from which a GPU copies by itself. A worker calls this: it copies, too."""
         return tensor if self.device == "cpu" else tensor.pin_memory()

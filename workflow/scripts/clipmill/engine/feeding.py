@@ -69,7 +69,7 @@ class Feeder:
         if not asked.inputs:
             yield clip
         for number, (network, tensor) in enumerate(asked.inputs):
-            kind = network, tuple(tensor.shape), tensor.dtype
+            kind = network, *network.kind(tensor)
             self.waiting.setdefault(kind, []).append(_Item(tensor, clip, number))
             if len(self.waiting[kind]) >= network.rows:
                 yield from self.run(kind)
