@@ -29,8 +29,13 @@ def jpeg(picture: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.frombuffer(frames.encode(picture[..., ::-1], 90), np.uint8).copy())
 
 
+def image_size(item: torch.Tensor) -> tuple[int, ...]:
+    return cv2.imdecode(item.numpy(), cv2.IMREAD_COLOR).shape[:2]
+
+
 @pytest.mark.parametrize("mode", ["shortest", "squash"])
-def test_pixels_are_those_of_the_cpus_way_within_two_levels(mode):
+def test_pixels_are_those_of_the_cpus_way_within_two_levels_and_eight_where_enlarged(mode):
+    """The CPU's way rounds and clips between the two directions; floats do not."""
     transform = open_clip.image_transform(224, is_train=False, resize_mode=mode)
     made = Stored(None, 6, "cpu", embeddings.sizing(transform))
     made.rows = 6
@@ -44,7 +49,9 @@ def test_pixels_are_those_of_the_cpus_way_within_two_levels(mode):
     fit = embeddings.geometry(transform)
     for item, picture in zip(items, found, strict=False):
         truth = fit(cv2.imdecode(item.numpy(), cv2.IMREAD_COLOR_RGB))
-        assert (picture.int() - truth.int()).abs().max() <= 2
+        apart = (picture.int() - truth.int()).abs()
+        assert apart.max() <= (2 if min(image_size(item)) > 224 else 8)
+        assert apart.float().mean() < 0.25
 
 
 def test_no_worker_decodes_and_scores_are_those_of_the_cpus_way_for_any_batch(settings, tmp_path, monkeypatch):

@@ -58,10 +58,8 @@ class OpenClip:
         else:
             self.images = Batches(self._encode, rows, device)
         if on_the_device(settings) and not self.decodes:
-            print(
-                f"`{key}`: frames are decoded on the CPU: torch does not resize them as the model asks for",
-                file=sys.stderr,
-            )
+            why = "torch does not resize them as the model asks for"
+            print(f"`{key}`: frames are decoded on the CPU: {why}", file=sys.stderr)
         self.texts = Batches(lambda batch: self.model.encode_text(batch, normalize=True), rows, device)
 
     def prepare(self, frame: np.ndarray | Shot):
