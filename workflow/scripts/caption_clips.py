@@ -72,7 +72,9 @@ class CaptionClips(FrameStep):
 
     def prepare(self, row):
         found = asking.questions(self.store, row, self.settings)
-        return found, [self.captioner.prepare(question.request) for question in found]
+        # A server gets the bytes as they are stored.
+        requests = [question.request for question in found] if self.in_threads else asking.with_pixels(found)
+        return found, [self.captioner.prepare(request) for request in requests]
 
     def compute(self, rows, prepared):
         if self.in_threads:
