@@ -3,6 +3,8 @@
 None has run on a GPU yet: they were written where there was none.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 import open_clip
@@ -79,6 +81,17 @@ def test_no_scorer_waits_for_the_batch_before(raft, tmp_path):
     for apart in (False, True):
         network = flow.Raft(raft | {"apart": apart}, GPU)
         queued(network.batches, [pair for _, pair in network.prepare(pictures(8)).inputs])
+
+
+def test_a_network_runs_with_its_own_gpu_as_the_current_one():
+    if torch.cuda.device_count() < 2:
+        pytest.skip(f"needs two GPUs, and this machine has {torch.cuda.device_count()}")
+    seen = []
+    network = Batches(lambda batch: seen.append(torch.cuda.current_device()) or batch.float(), 4, "cuda:1")
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(network, [torch.ones(3)]).result().tolist() == [[1.0] * 3]
+    assert seen == [1]
+    assert torch.cuda.current_device() == 0
 
 
 def test_raft_says_on_a_gpu_what_it_says_on_a_cpu(raft):

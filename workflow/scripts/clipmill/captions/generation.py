@@ -5,7 +5,7 @@ import threading
 
 from clipmill.captions import sampling as choice
 from clipmill.captions.caption import Caption
-from clipmill.engine.batches import CPU_ROWS
+from clipmill.engine.batches import CPU_ROWS, current
 
 LENGTH_STEP = 64
 """Prompts are padded to a multiple of this many tokens, whatever else is in the batch."""
@@ -56,7 +56,7 @@ class TextGenerator:
         """The scores (vocabulary) of the first token of an answer to one item."""
         import torch
 
-        with torch.inference_mode():
+        with torch.inference_mode(), current(self.device):
             out = self.model.generate(
                 **self._on_device(inputs), max_new_tokens=1, do_sample=False, pad_token_id=self.pad,
                 return_dict_in_generate=True, output_logits=True,
@@ -98,7 +98,7 @@ class TextGenerator:
         inputs, seeds = zip(*items + [items[-1]] * (count - len(items)), strict=True)
         prompt = inputs[0]["input_ids"].shape[1]
         joined = _joined(inputs)
-        with self.turn, torch.inference_mode():
+        with self.turn, torch.inference_mode(), current(self.device):
             out = self.model.generate(
                 **self._on_device(joined), max_new_tokens=max_tokens, do_sample=False, pad_token_id=self.pad,
                 logits_processor=choice.processors(self.sampling, prompt, list(seeds), self.device),

@@ -1,5 +1,6 @@
 """Runs a network on batches of one fixed shape, so that an item's result never depends on its neighbours."""
 
+import contextlib
 import sys
 from collections.abc import Callable
 
@@ -49,7 +50,7 @@ class Batches:
         import torch
 
         try:
-            with torch.inference_mode():
+            with torch.inference_mode(), current(self.device):
                 return Running(self.begin(chunk), len(chunk))
         except torch.OutOfMemoryError:
             if self.rows <= self.least:
@@ -130,3 +131,11 @@ class Running:
         if self.ended:
             self.ended.synchronize()
         return self.out
+
+
+def current(device: str) -> contextlib.AbstractContextManager:
+    """Makes a GPU the current one of this thread, which is the first one otherwise: kernels that torch does not launch
+    itself (Triton's) go to the current one, whatever GPU their tensors are on."""
+    import torch
+
+    return torch.cuda.device(device) if device.startswith("cuda") else contextlib.nullcontext()
