@@ -38,9 +38,8 @@ def main() -> None:
         works = {"copying": lambda: shutil.copytree(results / "clips", results / "copy")}
         for kind in (WebDataset, HuggingFace, Parquet, ReferenceCsv):
             works[kind.name] = lambda kind=kind: release(results, kind, args.threads)
-        print(
-            f"{args.pairs} pairs, {args.pairs * args.size / 1e6:.0f} MB, {args.threads} threads, medians of {args.runs} runs in turns:\n"
-        )
+        size = f"{args.pairs} pairs, {args.pairs * args.size / 1e6:.0f} MB"
+        print(f"{size}, {args.threads} threads, medians of {args.runs} runs in turns:\n")
         show(measured(results, works, args.runs))
 
 

@@ -65,7 +65,6 @@ def build(mill, page: Path) -> None:
     """Build the page with its script, and print what that takes."""
     script = ROOT / "workflow/scripts/score_report.py"
     command = [sys.executable, script, "--settings", products.report(mill)["settings"], "--out", page]
-    started = time.monotonic()
     subprocess.run([*command, "--complete", page.with_name("complete.json")], check=True)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = used.ru_utime + used.ru_stime
