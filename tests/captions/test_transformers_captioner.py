@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,6 +19,8 @@ from clipmill.captions.asking import origin
 from clipmill.captions.generation import rows_for
 from clipmill.captions.sampling import GREEDY
 from clipmill.captions.transformers_captioner import TransformersCaptioner
+from clipmill.engine.compute import Compute
+from clipmill.engine.ranks import Ranks
 
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -224,6 +227,37 @@ def test_the_step_captions_stored_clips_with_each_captioner(folders, store, scri
     assert asked == [{"text": SENTENCE}] * 5
     pictures = [len(pictures_of(request)) for request in scripted.requests]
     assert sorted(pictures) == [1, 3, 3, 3, 3]
+
+
+def test_batches_side_by_side_take_turns_at_the_model_and_say_what_each_says_alone(folders, store):
+    """Through a job's own loop, with answers that are refused and asked for once more."""
+    rows, places = store
+    checks = {"language": None, "loop": True, "cut_off": True, "refusal": False}
+    step = CaptionClips(complete({"model": str(folders["llava_next"]), "batch": 1, "checks": checks}), *places)
+    assert step.lanes == 2
+    step.load()
+    alone = {row["id"]: step.compute([row], [step.prepare(row)])[0] for row in rows}
+    generator, at_once = step.captioner.generator, []
+    generate = generator.model.generate
+
+    def watched(**given):
+        at_once.append(generator.turn.locked())
+        return generate(**given)
+
+    generator.model.generate, step.load, kept = watched, lambda: None, {}
+    args = SimpleNamespace(threads=2, item_minutes=5, max_error_share=0)
+    progress = SimpleNamespace(start=lambda: None, add=lambda count: None)
+
+    def keep(row, values):
+        kept[row["id"]] = values | step.stamp(row)
+
+    Compute(step, step.name, args, Ranks(), len(rows), keep).run(rows, progress, lambda: None)
+    assert kept.keys() == alone.keys()
+    assert len(at_once) >= 2 * len(rows), "each answer is cut off, and asked for again"
+    assert all(at_once)
+    for name, values in kept.items():
+        assert values["detail"] == alone[name].detail
+        assert json.loads(values["origin"])["requests"] == 2
 
 
 def test_a_missing_model_is_an_error_that_names_folder_key_and_command(store, tmp_path):

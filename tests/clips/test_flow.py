@@ -176,6 +176,42 @@ def test_raft_scores_are_the_same_for_any_batch(raft, tmp_path):
     assert all(float(values["flow"]) > 0 for values in by_batch[0])
 
 
+@pytest.fixture
+def several(raft):
+    """RAFT in batches of eight pairs, as on a GPU, and how many frames it encodes."""
+    network = flow.Raft({"model": "raft_small", "weights": str(raft), "batch": 1})
+    network.batches.rows = 8
+    encoded = []
+    network.model.parts.feature_encoder.register_forward_hook(lambda _, given, out: encoded.append(len(out)))
+    return network, encoded
+
+
+def test_raft_encodes_a_frame_that_two_pairs_share_once_and_says_what_torchvision_says(several):
+    network, encoded = several
+    rng = np.random.default_rng(0)
+    many = [[rng.integers(0, 256, (128, 136, 3), np.uint8) for _ in range(count)] for count in (5, 2, 1, 3)]
+    asked = [network.prepare(frames) for frames in many]
+    found = network.scores(asked)
+    assert [len(each) for each in found] == [4, 1, 0, 2]
+    assert encoded == [10], "five, two and three frames; by pairs it would be fourteen"
+    model = network.model.parts
+    for clip, lengths in zip(many, found, strict=True):
+        pictures = torch.from_numpy(np.stack(clip)).permute(0, 3, 1, 2).float() / 127.5 - 1
+        for first, second, length in zip(pictures, pictures[1:], lengths, strict=False):
+            with torch.inference_mode():
+                truth = model(first[None], second[None])[-1].norm(dim=1).mean()
+            assert float(length) == pytest.approx(float(truth), rel=1e-4)
+
+
+def test_raft_alone_gives_torchvisions_very_bits(raft, one_thread):
+    network = flow.Raft({"model": "raft_small", "weights": str(raft), "batch": 1})
+    frames = np.random.default_rng(0).integers(0, 256, (2, 128, 136, 3), np.uint8)
+    pair = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 127.5 - 1
+    with torch.inference_mode():
+        truth = network.model.parts(pair[:1], pair[1:])[-1]
+        assert torch.equal(network.model(torch.tensor([0]), torch.tensor([1]), pair), truth)
+
+
 @pytest.mark.skipif(find_spec("ptlflow") is not None, reason="ptlflow is installed")
 def test_unimatch_without_its_library_names_the_package(tmp_path):
     (tmp_path / "weights.ckpt").touch()

@@ -118,7 +118,7 @@ def test_threads_that_ask_while_a_network_is_busy_share_the_next_batches():
 
     busy = network(8, run)
     busy.device = "a GPU"  # whose batches are made on the CPU here
-    busy.batch = torch.stack
+    busy.begin = lambda chunk: run(torch.stack(chunk))
     shared = Shared(busy)
     with ThreadPoolExecutor(9) as pool:
         first = pool.submit(shared, [torch.zeros(1)])
@@ -202,3 +202,44 @@ def test_a_job_prepares_and_concludes_in_its_workers_and_loses_no_row(tmp_path):
     }
     assert step.threads_of["network"] == {threading.main_thread().ident}
     assert threading.main_thread().ident not in step.threads_of["conclude"] | step.threads_of["prepare"]
+
+
+class Lanes(Step):
+    """Counts to its number on a device that one batch has at a time, then takes its time with the answer."""
+
+    columns = ("said",)
+    lanes = 2
+    batch = 3
+
+    def load(self):
+        self.turn, self.begun = threading.Lock(), [threading.Event() for _ in range(5)]
+
+    def prepare(self, row):
+        if row["id"] == "4":
+            raise Reject("four is refused")
+        return int(row["id"])
+
+    def compute(self, rows, prepared):
+        number = prepared[0] // 3
+        assert self.turn.acquire(blocking=False), "two batches on the device"
+        self.begun[number].set()
+        self.turn.release()
+        # The last words of a batch come after the next one has begun.
+        assert number == 4 or self.begun[number + 1].wait(60)
+        if number == 3:
+            raise OSError("disk")
+        return [Reject("seven is refused") if item == 7 else {"said": item} for item in prepared]
+
+
+def test_answers_are_understood_and_kept_while_the_device_has_the_next_batch(tmp_path):
+    step, kept = Lanes({}, tmp_path, tmp_path, tmp_path), {}
+    step.batch = 3
+    (tmp_path / "file").touch()
+    rows = [{"id": str(number), "relpath": "file"} for number in range(15)]
+    args = argparse.Namespace(threads=2, item_minutes=1, max_error_share=0.5)
+    compute = Compute(step, "lanes", args, Ranks(), len(rows), lambda row, values: kept.update({row["id"]: values}))
+    with pytest.raises(OSError, match="disk"):
+        compute.run(rows, Counted(), after_batch=lambda: None)
+    good = {str(number): {"said": number} for number in range(9) if number not in (4, 7)}
+    assert {name: kept[name]["reason"] for name in ("4", "7")} == {"4": "four is refused", "7": "seven is refused"}
+    assert good.items() <= kept.items()

@@ -15,6 +15,7 @@ CONCERNS = {
     "cut.deinterlace": set(), "duplicates": set(), "clusters": set(), "quality": {"videos.scan_videos"},
     "fmin": set(), "clips": set(), "detector": {"videos.scan_videos"}, "detectors.adaptive": {"videos.scan_videos"},
     "detectors": set(), "frames.source": {"scorers", "captions.caption_clips", "captions.score_match"},
+    "frames.decode": {"clips.score_aesthetic", "captions.score_match"},
     "frames": {"videos.scan_videos", "scorers", "captions.caption_clips", "captions.score_match"},
     "score.aesthetic": {"clips.score_aesthetic"}, "score.flow": {"clips.score_flow"}, "score.ocr": {"clips.score_ocr"},
     "score.classifiers": set(), "score.labels": set(), "score.coherence": set(),

@@ -41,6 +41,8 @@ class CaptionClips(FrameStep):
         self.columns = prompts.columns(settings)
         self.depends_on = (*self.depends_on, *self.kind.uses)
         self.origins: dict[str, str] = {}
+        # The ranks of a split model must ask it for the same batches in the same order.
+        self.lanes = 2 if self.kind is TransformersCaptioner and int(settings["tp_size"]) == 1 else 1
         if self.kind.threads:
             # Each clip's requests in a thread of its own: no answer waits for another.
             self.in_threads, self.batch, self.threads = True, 1, self.kind.threads(settings)
@@ -70,7 +72,9 @@ class CaptionClips(FrameStep):
 
     def prepare(self, row):
         found = asking.questions(self.store, row, self.settings)
-        return found, [self.captioner.prepare(question.request) for question in found]
+        # A server gets the bytes as they are stored.
+        requests = [question.request for question in found] if self.in_threads else asking.with_pixels(found)
+        return found, [self.captioner.prepare(request) for request in requests]
 
     def compute(self, rows, prepared):
         if self.in_threads:

@@ -59,6 +59,15 @@ def questions(store: Store, row: dict, settings: dict) -> list[Question]:
     return found
 
 
+def with_pixels(found: list[Question]) -> list[Request]:
+    """The requests of a clip's questions, their frames decoded: each once, however many questions are about it."""
+    decoded = {id(shot): shot for question in found for shot in question.request.shots}
+    decoded = {number: shot._replace(pixels=shot.image) for number, shot in decoded.items()}
+    return [
+        question.request._replace(shots=[decoded[id(shot)] for shot in question.request.shots]) for question in found
+    ]
+
+
 def ask(captioner, asked: list[Question], prepared: list, settings: dict) -> list[Answer]:
     """The answers to questions whose inputs are prepared, in their order; a bad one is asked for once more."""
     said = captioner.caption(prepared)

@@ -1,6 +1,7 @@
 """Text from a transformers model; an item's text does not depend on the other items of its batch."""
 
 import sys
+import threading
 
 from clipmill.captions import sampling as choice
 from clipmill.captions.caption import Caption
@@ -16,7 +17,7 @@ class TextGenerator:
     Items of one shape run together, their prompts padded on the left to a length of their own (`padded`), in batches of
     `batch` rows, at least CPU_ROWS: so on a CPU with one thread a text is bit-stable. A batch that is not full gets
     copies of its last item, up to a power of two on a GPU. A batch that does not fit in memory is halved and tried
-    again.
+    again. Threads take turns at the model; what comes before and after is done side by side.
 
     `sampling`: the `caption.sampling` block. What the model's folder says about it is set aside, in `set_aside`.
     """
@@ -32,6 +33,7 @@ class TextGenerator:
         self.ends = torch.tensor([ends] if isinstance(ends, int) else ends)
         self.pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
         self.step = LENGTH_STEP
+        self.turn = threading.Lock()
 
     def padded(self, inputs: dict) -> dict:
         """An item's tensors (first dimension 1), those that run along the tokens padded to a multiple of LENGTH_STEP.
@@ -56,7 +58,7 @@ class TextGenerator:
 
         with torch.inference_mode():
             out = self.model.generate(
-                **self._on_device([inputs]), max_new_tokens=1, do_sample=False, pad_token_id=self.pad,
+                **self._on_device(inputs), max_new_tokens=1, do_sample=False, pad_token_id=self.pad,
                 return_dict_in_generate=True, output_logits=True,
             )  # fmt: skip
         return out.logits[0][0].float()
@@ -95,13 +97,14 @@ class TextGenerator:
         count = rows_for(len(items), self.rows, self.device)
         inputs, seeds = zip(*items + [items[-1]] * (count - len(items)), strict=True)
         prompt = inputs[0]["input_ids"].shape[1]
-        with torch.inference_mode():
+        joined = _joined(inputs)
+        with self.turn, torch.inference_mode():
             out = self.model.generate(
-                **self._on_device(inputs), max_new_tokens=max_tokens, do_sample=False, pad_token_id=self.pad,
+                **self._on_device(joined), max_new_tokens=max_tokens, do_sample=False, pad_token_id=self.pad,
                 logits_processor=choice.processors(self.sampling, prompt, list(seeds), self.device),
                 **choice.options(self.sampling, penalty),
             )  # fmt: skip
-        new = out[: len(items), prompt:].cpu()
+            new = out[: len(items), prompt:].cpu()
         texts = self.tokenizer.batch_decode(new, skip_special_tokens=True)
         ends = torch.isin(new, self.ends)
         lengths = torch.where(ends.any(dim=1), ends.int().argmax(dim=1) + 1, new.shape[1]).tolist()
@@ -111,12 +114,18 @@ class TextGenerator:
             for text, end, tokens, length in zip(texts, ends, asked, lengths, strict=False)
         ]
 
-    def _on_device(self, items: list[dict]) -> dict:
-        import torch
+    def _on_device(self, inputs: dict) -> dict:
+        """Tensors as the model takes them: those of floats in its own type."""
+        there = {name: value.to(self.device) for name, value in inputs.items()}
+        pixels = {name: value.to(self.model.dtype) for name, value in there.items() if value.is_floating_point()}
+        return there | pixels
 
-        joined = {name: torch.cat([item[name] for item in items]).to(self.device) for name in items[0]}
-        pixels = {name: value.to(self.model.dtype) for name, value in joined.items() if value.is_floating_point()}
-        return joined | pixels
+
+def _joined(items: tuple[dict, ...]) -> dict:
+    """The tensors of items as those of one batch, on the CPU."""
+    import torch
+
+    return {name: torch.cat([item[name] for item in items]) for name in items[0]}
 
 
 def rows_for(items: int, rows: int, device: str) -> int:

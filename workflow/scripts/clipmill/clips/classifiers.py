@@ -54,7 +54,8 @@ class Classifier(Model):
         from transformers import AutoImageProcessor, AutoModelForImageClassification
 
         folder = weights.resolve(entry["model"], entry, key=f"{KEY}.{entry['name']}")
-        self.numbers, self.reduce = numbers(folder, entry), REDUCE[entry["reduce"]]
+        # On the device: from a list they would be copied there for each batch, which waits for the batch before.
+        self.numbers, self.reduce = torch.tensor(numbers(folder, entry), device=device), REDUCE[entry["reduce"]]
         self.processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
         self.model = AutoModelForImageClassification.from_pretrained(folder, local_files_only=True).to(device).eval()
         if device != "cpu":
@@ -72,7 +73,7 @@ class Classifier(Model):
     def _run(self, batch):
         logits = self.model(pixel_values=batch).logits.float()
         shares = logits.sigmoid() if self.several else logits.softmax(dim=1)
-        found = shares[:, self.numbers]
+        found = shares.index_select(1, self.numbers)
         return found.amax(dim=1) if self.several else found.sum(dim=1)
 
     def conclude(self, rest: None, answers: list) -> float:

@@ -2,14 +2,17 @@
 
 import json
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from clipmill.clips.pixels import Normalized
 from clipmill.engine import weights
 from clipmill.engine.batches import Batches
 from clipmill.engine.feeding import Asked
+from clipmill.videos.frames import Shot
 
 
 class ActivationUnknown(OSError):
@@ -20,8 +23,8 @@ class OpenClip:
     """An open_clip model, loaded from local files only.
 
     `settings`: model (an architecture that open_clip knows), pretrained (a tag that `fetch_models` fetched, a folder
-    with open_clip_config.json, or a file of weights for the architecture). `key` names the configuration block in
-    errors. Runs in float32 (TF32 on a GPU).
+    with open_clip_config.json, or a file of weights for the architecture), frames_from (`decode`: where pictures are
+    decoded). `key` names the configuration block in errors. Runs in float32 (TF32 on a GPU).
     """
 
     def __init__(self, settings: dict, key: str, device: str = "cpu", rows: int = 32):
@@ -41,25 +44,43 @@ class OpenClip:
         self.model, _, transform = open_clip.create_model_and_transforms(name, file, device=device)
         self.model.eval()
         self.geometry = geometry(transform)
-        self.normalize = next(part for part in transform.transforms if isinstance(part, Normalize))
+        as_trained = next(part for part in transform.transforms if isinstance(part, Normalize))
+        self.normalized = Normalized(as_trained.mean, as_trained.std, device)
         self.tokenizer = open_clip.get_tokenizer(name)
         self.width = open_clip.get_model_config(name)["embed_dim"]
         # Both give unit vectors (N, width), float32 on the CPU: of prepared frames, and of texts as tokens.
-        self.images = Batches(self._encode, rows, device)
+        parts = sizing(transform)
+        self.decodes = on_the_device(settings) and by_torch(parts)
+        if self.decodes:
+            from clipmill.clips.decoding import Stored
+
+            self.images = Stored(self._encode, rows, device, parts)
+        else:
+            self.images = Batches(self._encode, rows, device)
+        if on_the_device(settings) and not self.decodes:
+            why = "torch does not resize them as the model asks for"
+            print(f"`{key}`: frames are decoded on the CPU: {why}", file=sys.stderr)
         self.texts = Batches(lambda batch: self.model.encode_text(batch, normalize=True), rows, device)
 
-    def prepare(self, frame: np.ndarray):
-        """A frame (HxWx3 RGB uint8) at the image tower's size: a CPU tensor (3, H, W) of bytes."""
-        return self.geometry(frame)
+    def prepare(self, frame: np.ndarray | Shot):
+        """A frame (HxWx3 RGB uint8) at the image tower's size: a CPU tensor (3, H, W) of bytes. A stored frame that is
+        decoded on the device: its JPEG bytes."""
+        import torch
 
-    def asked(self, pictures: list[np.ndarray]) -> Asked:
-        """What to ask for the vectors of pictures (HxWx3 RGB uint8); a vector (width) among them is known."""
-        known = [picture if picture.ndim == 1 else None for picture in pictures]
-        inputs = [(self.images, self.prepare(picture)) for picture in pictures if picture.ndim > 1]
+        if isinstance(frame, np.ndarray):
+            return self.geometry(frame)
+        if self.decodes and frame.jpeg is not None:
+            return torch.from_numpy(np.frombuffer(frame.jpeg, np.uint8).copy())
+        return self.geometry(frame.image)
+
+    def asked(self, pictures: list[np.ndarray | Shot]) -> Asked:
+        """What to ask for the vectors of frames (see `prepare`); a vector (width) among them is known."""
+        known = [picture if isinstance(picture, np.ndarray) and picture.ndim == 1 else None for picture in pictures]
+        inputs = [(self.images, self.prepare(p)) for p, vector in zip(pictures, known, strict=True) if vector is None]
         return Asked(inputs, known)
 
     def _encode(self, batch):
-        return self.model.encode_image(self.normalize(batch.float() / 255), normalize=True)
+        return self.model.encode_image(self.normalized(batch), normalize=True)
 
     def tokens(self, text: str):
         """A text as the text tower's input: a CPU tensor (context,). Cut off where it is longer: see `fits`."""
@@ -88,6 +109,26 @@ def check_activation(model: str, path: Path, key: str) -> None:
         )
 
 
+def on_the_device(settings: dict) -> bool:
+    """Whether a step's settings want stored pictures decoded on the device."""
+    return settings.get("frames_from", {}).get("decode") == "gpu"
+
+
+def sizing(transform) -> list:
+    """The parts of an open_clip transform that set a picture's size."""
+    from open_clip.transform import MaybeConvertMode
+    from torchvision.transforms import Normalize, ToTensor
+
+    return [part for part in transform.transforms if not isinstance(part, (ToTensor, Normalize, MaybeConvertMode))]
+
+
+def by_torch(parts: list) -> bool:
+    """Whether torch can do these parts of a transform; padding to a square it cannot."""
+    from torchvision.transforms import CenterCrop, Resize
+
+    return all(isinstance(part, (Resize, CenterCrop)) for part in parts)
+
+
 def joined(known: list, answers: list) -> np.ndarray:
     """The vectors (pictures, width) of what was `asked`, from `Asked.rest` and the answers, which may go on after
     them."""
@@ -104,12 +145,11 @@ def geometry(transform) -> Callable:
     most two levels of 255. What it has no such way for (padding to a square) is left to Pillow.
     """
     import torch
-    from open_clip.transform import MaybeConvertMode
     from PIL import Image
-    from torchvision.transforms import CenterCrop, Normalize, Resize, ToTensor, v2
+    from torchvision.transforms import Resize, v2
 
-    parts = [part for part in transform.transforms if not isinstance(part, (ToTensor, Normalize, MaybeConvertMode))]
-    if all(isinstance(part, (Resize, CenterCrop)) for part in parts):
+    parts = sizing(transform)
+    if by_torch(parts):
         parts = [
             v2.Resize(part.size, part.interpolation, antialias=True) if isinstance(part, Resize) else part
             for part in parts

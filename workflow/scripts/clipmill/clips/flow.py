@@ -130,57 +130,58 @@ class Network(Model):
         self.model = self.build(settings["model"], need[0].path() if need else None).to(device).eval()
         if device != "cpu":
             torch.set_float32_matmul_precision("high")
-        self.batches = Batches(self.run, settings["batch"] * self.PAIRS, device, single=True)
+        self.batches = self.batched(settings["batch"] * self.PAIRS, device)
 
     def prepare(self, frames: list[np.ndarray]) -> Asked:
-        """The pairs of consecutive frames (from `fit`), CPU tensors (2, H, W, 3) of bytes."""
+        """The pairs of consecutive frames (from `fit`), CPU tensors (2, H, W, 3) of bytes, parts of one tensor."""
         import torch
 
-        pairs = [torch.from_numpy(np.stack(frames[n : n + 2])) for n in range(len(frames) - 1)]
-        return Asked([(self.batches, pair) for pair in pairs])
+        clip = self.batches.pinned(torch.from_numpy(np.stack(frames)))
+        pairs = [clip[n : n + 2] for n in range(len(frames) - 1)]
+        return Asked([(self.batches, pair) for pair in pairs], clip if self.apart else None)
 
-    def conclude(self, rest: None, answers: list) -> list[np.float32]:
+    def conclude(self, rest, answers: list) -> list:
         """The mean flow lengths of a clip's consecutive frames, pixels (with `apart`, three of each)."""
-        return [answer.numpy()[()] for answer in answers]
+        if not self.apart:
+            return [answer.numpy()[()] for answer in answers]
+        fields = [answer.permute(1, 2, 0).numpy() for answer in answers]
+        greys = [frame.float().mean(dim=2).byte().numpy() for frame in rest[:-1]]
+        found = [lengths(field, grey, apart=True) for field, grey in zip(fields, greys, strict=True)]
+        return list(np.array(found, np.float32))
 
     def build(self, name: str, weights):
         """The network, with the weights of a local file."""
         raise NotImplementedError
 
-    def flow(self, first, second):
-        """Flow (N, 2, H, W) from `first` to `second` (N, 3, H, W, 0-255)."""
+    def batched(self, rows: int, device: str) -> Batches:
+        """What makes batches of pairs for `flow`."""
+        return Batches(self.run, rows, device, single=True)
+
+    def run(self, *asked):
+        """Mean flow lengths (N,) of pairs; with `apart`, their flow (N, 2, H, W), of which a worker makes the three."""
+        flow = self.flow(*asked)
+        return flow if self.apart else flow.norm(dim=1).mean(dim=(1, 2))
+
+    def flow(self, *asked):
+        """Flow (N, 2, H, W) of what `batches` gives, on its device."""
         raise NotImplementedError
-
-    def run(self, pairs):
-        """Mean flow lengths (N,) of pairs (N, 2, H, W, 3) uint8; with `apart`, the three `lengths` of each (N, 3)."""
-        first, second = pairs.permute(1, 0, 4, 2, 3).float()
-        flow = self.flow(first, second)
-        return self.split(flow, first) if self.apart else flow.norm(dim=1).mean(dim=(1, 2))
-
-    @staticmethod
-    def split(flow, first):
-        """The three `lengths` (N, 3) of flows (N, 2, H, W) of pictures (N, 3, H, W)."""
-        import torch
-
-        fields = flow.permute(0, 2, 3, 1).float().cpu().numpy()
-        greys = first.mean(dim=1).to(torch.uint8).cpu().numpy()
-        found = [lengths(field, grey, apart=True) for field, grey in zip(fields, greys, strict=True)]
-        return torch.tensor(found, dtype=torch.float32, device=flow.device)
 
 
 class Raft(Network):
     """RAFT (Teed and Deng, ECCV 2020) as in torchvision, `raft_small` or `raft_large`."""
 
     def build(self, name, weights):
-        import torch
-        from torchvision.models import optical_flow
+        from clipmill.clips import raft
 
-        network = getattr(optical_flow, name)()
-        network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-        return network
+        return raft.Raft(name, weights)
 
-    def flow(self, first, second):
-        return self.model(first / 127.5 - 1, second / 127.5 - 1)[-1]
+    def batched(self, rows, device):
+        from clipmill.clips import raft
+
+        return raft.Chains(self.run, rows, device, single=True)
+
+    def flow(self, first, second, frames):
+        return self.model(first, second, frames.permute(0, 3, 1, 2).float() / 127.5 - 1)
 
 
 class UniMatch(Network):
@@ -203,9 +204,10 @@ class UniMatch(Network):
         network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True)["state_dict"])
         return network
 
-    def flow(self, first, second):
+    def flow(self, pairs):
         import torch
 
+        first, second = pairs.permute(1, 0, 4, 2, 3).float()
         # ptlflow's models take blue first.
         images = torch.stack([first, second], dim=1).flip(2) / 255
         return self.model({"images": images})["flows"][:, 0]

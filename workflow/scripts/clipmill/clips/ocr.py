@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from clipmill.clips.pixels import Normalized
 from clipmill.engine.batches import Batches
 from clipmill.engine.feeding import Asked, Model
 
@@ -40,6 +41,7 @@ class EasyOcr(Model):
         state = torch.load(weights.packaged("easyocr"), map_location="cpu", weights_only=True)
         self.network.load_state_dict(copyStateDict(state))
         self.network.to(device).eval()
+        self.normalized = Normalized(MEAN, DEVIATION, device)
         self.batches = Batches(self._run, settings["batch"], device, single=True)
 
     def prepare(self, frames: list[np.ndarray]) -> Asked:
@@ -61,9 +63,7 @@ class EasyOcr(Model):
         return torch.from_numpy(padded.transpose(2, 0, 1)).contiguous(), (height, width)
 
     def _run(self, batch):
-        from torchvision.transforms.functional import normalize
-
-        return self.network(normalize(batch.float() / 255, MEAN, DEVIATION))[0]
+        return self.network(self.normalized(batch))[0]
 
     def conclude(self, rest: list[tuple[int, int]], answers: list) -> list[tuple[int, float]]:
         """For each frame of a clip, from the network's maps: number of text boxes, share (0-1) of the picture that

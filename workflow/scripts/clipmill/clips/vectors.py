@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from clipmill.clips.embeddings import on_the_device
 from clipmill.engine.fingerprints import digest
 from clipmill.engine.memo import Memo
 from clipmill.videos import frames
@@ -85,14 +86,23 @@ class VectorStep(FrameStep):
         if self.vectors:
             self.vectors.write()
 
-    def pictures(self, row: dict) -> list[np.ndarray]:
-        """The frames of a clip (HxWx3 RGB uint8), or the vector (width, float32) of those that are remembered."""
-        if not self.vectors:
-            return super().pictures(row)
-        found = [self.vectors.of(row, moment) for moment in self.moments(row)]
+    def pictures(self, row: dict) -> list[np.ndarray | frames.Shot]:
+        """The frames of a clip (HxWx3 RGB uint8), or the vector (width, float32) of those that are remembered.
+
+        Where frames are decoded on the device: as they are stored."""
+        found = [self.vectors.of(row, moment) if self.vectors else None for moment in self.moments(row)]
         missing = [moment for moment, vector in zip(self.moments(row), found, strict=True) if vector is None]
-        read = iter(frames.read(self.store, row, missing) if missing else ())
-        return [next(read) if vector is None else vector for vector in found]
+        read = self.stored if on_the_device(self.settings) else frames.read
+        seen = iter(read(self.store, row, missing) if missing else ())
+        return [next(seen) if vector is None else vector for vector in found]
+
+    @staticmethod
+    def stored(store: frames.Store, row: dict, fractions: list[float]) -> list[frames.Shot]:
+        """The stored frames nearest to fractions (0-1) of a clip, undecoded: the same as of `frames.read`."""
+        length = float(row["end"]) - float(row["start"]) if row["end"] else 0.0
+        wanted = [fraction * length for fraction in fractions]
+        found = frames.shots(store, row, wanted)
+        return [min(found, key=lambda shot: abs(shot.seconds - seconds)) for seconds in wanted]
 
     def remember(self, row: dict, answers: list) -> None:
         """Remember the vectors that were computed for a clip; `answers` begins with them, in the moments' order."""

@@ -77,7 +77,8 @@ class Compute:
 
     def submit(self, batch: list[dict]) -> list[Task]:
         """The tasks that prepare the items of a batch."""
-        return [self.workers.submit(self.reads(row), self.step.prepare, row) for row in batch]
+        prepare = (lambda row: self.step.prepare(row).pinned()) if self.step.asks else self.step.prepare
+        return [self.workers.submit(self.reads(row), prepare, row) for row in batch]
 
     def whole(self, batch: list[dict]) -> Task:
         """The task that computes a batch, for a step that computes in threads."""

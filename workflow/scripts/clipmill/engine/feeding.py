@@ -24,6 +24,10 @@ class Asked(NamedTuple):
     inputs: list[tuple[Batches, object]]
     rest: object = None
 
+    def pinned(self) -> "Asked":
+        """The same, as a GPU takes it without the help of the thread that feeds it."""
+        return self._replace(inputs=[(network, network.pinned(tensor)) for network, tensor in self.inputs])
+
 
 class Answered:
     """What networks say of one clip: a CPU tensor (float32), or the exception, for each of its inputs."""
@@ -65,7 +69,7 @@ class Feeder:
         if not asked.inputs:
             yield clip
         for number, (network, tensor) in enumerate(asked.inputs):
-            kind = network, tuple(tensor.shape), tensor.dtype
+            kind = network, *network.kind(tensor)
             self.waiting.setdefault(kind, []).append(_Item(tensor, clip, number))
             if len(self.waiting[kind]) >= network.rows:
                 yield from self.run(kind)

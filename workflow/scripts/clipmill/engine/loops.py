@@ -1,7 +1,8 @@
 """The ways in which a job goes through its batches; `compute` is its `compute.Compute`."""
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from clipmill.engine.feeding import Answered, Feeder
 from clipmill.engine.step import Step
@@ -15,11 +16,48 @@ CONCLUDING = 4
 
 def of(step: Step) -> Callable:
     """The way of a step."""
-    return as_networks_answer if step.asks else as_they_come if step.in_threads else in_turn
+    if step.asks:
+        return as_networks_answer
+    return as_they_come if step.in_threads else in_lanes if step.lanes > 1 else in_turn
 
 
 def in_turn(compute, batches: list[list[dict]], done: Callable) -> None:
     """Compute a batch while the items of the next ones are prepared, and keep every result and fault."""
+    for rows, prepared in _prepared(compute, batches):
+        compute.keep_all(rows, attempt(compute.step, rows, prepared))
+        done()
+
+
+def in_lanes(compute, batches: list[list[dict]], done: Callable) -> None:
+    """The same with `Step.lanes` batches under way: a device has the next one while answers are understood and kept.
+
+    Whatever ends this, what has been computed is kept.
+    """
+    lanes = ThreadPoolExecutor(compute.step.lanes)
+    under_way: deque = deque()
+
+    def keep(most: int) -> None:
+        while len(under_way) > most:
+            rows, future = under_way[0]
+            results = future.result()
+            under_way.popleft()
+            compute.keep_all(rows, results)
+            done()
+
+    try:
+        for rows, prepared in _prepared(compute, batches):
+            under_way.append((rows, lanes.submit(attempt, compute.step, rows, prepared)))
+            keep(most=compute.step.lanes - 1)
+        keep(most=0)
+    finally:
+        lanes.shutdown(wait=False, cancel_futures=True)
+        for rows, future in under_way:
+            if future.done() and not future.cancelled() and not future.exception():
+                compute.keep_all(rows, future.result())
+
+
+def _prepared(compute, batches: list[list[dict]]) -> Iterator[tuple[list[dict], list]]:
+    """The rows of each batch that can be prepared, and what came of it."""
     for batch, tasks in compute.ahead(batches):
         good, prepared = [], []
         for row, task in zip(batch, tasks, strict=True):
@@ -27,8 +65,7 @@ def in_turn(compute, batches: list[list[dict]], done: Callable) -> None:
                 prepared.append(compute.workers.result(task))
                 good.append(row)
         if good:
-            compute.keep_all(good, attempt(compute.step, good, prepared))
-        done()
+            yield good, prepared
 
 
 def as_they_come(compute, batches: list[list[dict]], done: Callable) -> None:

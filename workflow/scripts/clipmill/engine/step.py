@@ -19,6 +19,9 @@ class Step:
     in_threads = False
     """Whether `compute` itself runs in the worker threads, one batch per thread (for steps without a model)."""
 
+    lanes = 1
+    """Batches whose `compute` runs at the same time; what must not (a model on a device) takes turns by itself."""
+
     asks = False
     """Whether `prepare` gives what it asks of networks (`feeding.Asked`), and `conclude` makes the columns of their
     answers, in place of `compute`: then batches are filled with the items of many clips."""

@@ -59,7 +59,8 @@ class Workers:
 
     def result(self, task: Task) -> object:
         """The result of a task, or what it raised. Raises Stalled where it was given up."""
-        self.first([task])
+        if not task.future.done():
+            self.first([task])
         if task.given_up:
             raise Stalled
         self.tasks.remove(task)

@@ -5,6 +5,7 @@ A rule's full name is `<phase>.<rule>`, as in the names of its folders: `clips.s
 
 from dataclasses import dataclass, field, replace
 
+from clipmill.engine import weights
 from clipmill.plan import engines, targets, texts
 
 PHASES = ("videos", "clips", "captions")
@@ -47,7 +48,8 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
     detector = config["detector"]
     refine = config["refine"]
     sees = bool(refine["model"] and refine["frames"])
-    frames = {"frames_from": blocks["frames"]}
+    frames = {"frames_from": {key: value for key, value in blocks["frames"].items() if key != "decode"}}
+    by_tower = {"frames_from": frames["frames_from"] | decoding(blocks["frames"])}
     stored = {key: blocks["frames"][key] for key in ("fps", "short_side", "quality")}
     cut = {key: value for key, value in blocks["cut"].items() if key not in (*NOT_OF_A_CLIP, *BY_CLIP)}
     by_clip = {key: blocks["cut"][key] for key in BY_CLIP}
@@ -74,7 +76,10 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
     ]
     scorers = {
         f"clips.score_{name}": Rule(
-            blocks["score"][name] | frames, block=f"score.{name}", model=block.get("model"), enabled=block["enabled"]
+            blocks["score"][name] | (by_tower if has_tower(block) else frames),
+            block=f"score.{name}",
+            model=block.get("model"),
+            enabled=block["enabled"],
         )
         for name, block in config["score"].items()
         if name not in OF_THEIR_OWN
@@ -88,12 +93,12 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
         "clips.score_labels": by_vectors(
             config["score"],
             blocks["score"],
-            frames,
+            by_tower,
             {LABELS: blocks["score"][LABELS]},
             enabled=bool(config["score"][LABELS]),
         ),
         "clips.score_coherence": by_vectors(
-            config["score"], blocks["score"], frames, {}, enabled=config["score"][COHERENCE]["enabled"]
+            config["score"], blocks["score"], by_tower, {}, enabled=config["score"][COHERENCE]["enabled"]
         ),
     }
     return {
@@ -106,7 +111,7 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
         ),
         **scorers,
         "clips.hash_clips": Rule(frames, enabled=config["duplicates"]["enabled"]),
-        "clips.embed_clips": by_vectors(config["score"], blocks["score"], frames, {}, targets.needs_vectors(config)),
+        "clips.embed_clips": by_vectors(config["score"], blocks["score"], by_tower, {}, targets.needs_vectors(config)),
         "clips.select_clips": Rule(
             {} if config["chosen"] else limits,
             {"chosen": blocks["chosen"]},
@@ -118,7 +123,7 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
             "captions.caption_clips": captioner("caption", config["caption"], blocks["caption"], frames),
             "captions.clean_captions": replace(cleaning, enabled=cleaning.enabled and has_text),
             "captions.score_match": Rule(
-                without_switch(blocks["match"]) | frames,
+                without_switch(blocks["match"]) | (by_tower if has_tower(config["match"]) else frames),
                 block="match",
                 model=config["match"]["model"],
                 enabled=config["match"]["enabled"] and has_text,
@@ -136,6 +141,16 @@ def by_vectors(config: dict, blocks: dict, frames: dict, settings: dict, enabled
     of = {key: value for key, value in blocks["aesthetic"].items() if key in ("model", "pretrained", "frames", "batch")}
     reads = ("clips.score_aesthetic",) if config["aesthetic"]["enabled"] else ()
     return Rule(settings | of | frames, block="score.aesthetic", reads=reads, enabled=enabled)
+
+
+def has_tower(block: dict) -> bool:
+    """Whether a block names an open_clip model."""
+    return bool(block.get("pretrained")) and block["model"] not in weights.EMBEDDED
+
+
+def decoding(frames: dict) -> dict:
+    """`decode` where it is not as usual: what was remembered before there was such a key stays."""
+    return {"decode": frames["decode"]} if frames.get("decode") == "gpu" else {}
 
 
 def without_switch(block: dict) -> dict:
