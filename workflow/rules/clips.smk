@@ -41,7 +41,7 @@ rule score_aesthetic:
     params:
         **literal(pipeline.params("clips.score_aesthetic")),
     shell:
-        'exec python "$CLIPMILL_WORKFLOW"/scripts/launch.py --gpus {resources.gpu} --ranks {resources.ranks} --threads {threads}'
+        'exec python "$CLIPMILL_WORKFLOW"/scripts/launch.py --ask --gpus {resources.gpu} --ranks {resources.ranks} --threads {threads}'
         " {params.command} --table {input.table:q} --models {input.models:q} --out {output:q} > {log:q} 2>&1"
 
 

@@ -17,6 +17,7 @@ from clipmill.plan import captioning, options, products, targets
 from clipmill.plan.config import ConfigError, check, load
 from clipmill.plan.pipeline import Pipeline
 from clipmill.report import marks
+from snakemake.io import contains_wildcard
 
 SCHEMA = Path(workflow.basedir) / "schemas" / "config.schema.yaml"
 try:
@@ -62,8 +63,12 @@ def after_check(wildcards):
 
 
 def literal(values={}, **more):
-    """Params whose braces are text: as plain values, Snakemake would take `{...}` in a path or prompt for a wildcard."""
-    return {name: lambda wildcards, value=value: value for name, value in (values | more).items()}
+    """Params whose braces are text: as plain values, Snakemake would take `{word}` in a path or prompt for a wildcard.
+    Others are plain: a function would be called, and looked into, for every job."""
+    return {
+        name: (lambda wildcards, value=value: value) if contains_wildcard(value) else value
+        for name, value in (values | more).items()
+    }
 
 
 def literal_path(path):

@@ -83,7 +83,9 @@ def _rows(path: Path, columns: list[str]) -> list[dict[str, str]]:
         print(f"memo: {path} is damaged and forgotten: what it held is computed again", file=sys.stderr)
         return []
     try:
-        return pq.read_table(content, columns=columns, use_threads=False, pre_buffer=False).to_pylist()
+        # Not pq.read_table, which imports pandas.
+        found = pq.ParquetFile(content, pre_buffer=False).read(columns, use_threads=False)
+        return found.select(columns).to_pylist()
     except (pa.ArrowException, KeyError) as error:
         print(f"memo: {path} has other columns and is forgotten: {error}", file=sys.stderr)
         return []

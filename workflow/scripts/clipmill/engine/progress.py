@@ -27,8 +27,6 @@ from collections.abc import Iterable, Iterator
 from numbers import Real
 from pathlib import Path
 
-from tqdm import tqdm
-
 from clipmill.engine import rejects
 from clipmill.engine.files import temporary
 from clipmill.engine.ranks import Ranks
@@ -104,7 +102,7 @@ class Progress:
         self.name, self.ranks, self.place, self.of = name, ranks, place(table), identity(rows)
         self.missing = self.known_rejects = 0
         self.state = "running"
-        self.bar: tqdm | None = None
+        self.bar = None
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.began = self.reported = time.monotonic()
@@ -117,6 +115,8 @@ class Progress:
 
     def start(self) -> None:
         """Start the clock: the model is loaded."""
+        from tqdm import tqdm
+
         self.began = self.reported = time.monotonic()
         self.bar = tqdm(total=self.missing, desc=self.name, unit="item", disable=not sys.stderr.isatty())
 
@@ -127,7 +127,7 @@ class Progress:
         now = time.monotonic()
         if now - self.reported > REPORT_SECONDS and not sys.stderr.isatty():
             self.reported = now
-            line = tqdm.format_meter(done, self.missing, now - self.began, unit="item", ncols=0)
+            line = self.bar.format_meter(done, self.missing, now - self.began, unit="item", ncols=0)
             print(f"{self.name}: {line}", file=sys.stderr, flush=True)
 
     def keep(self, items: int, faults: int) -> None:
