@@ -84,9 +84,9 @@ def _end(rows: bytes) -> int:
     return end
 
 
-def block(columns: dict[str, pa.Array], names: Sequence[str], count: int) -> pa.RecordBatch:
-    """A block of `count` rows with these columns; those that are not given are empty."""
-    empty = pa.repeat("", count)
+def block(columns: dict[str, pa.Array], names: Sequence[str], count: int | None = None) -> pa.RecordBatch:
+    """A block with these columns, in this order; those that are not given are empty. `count`: its rows, if none is."""
+    empty = pa.repeat("", len(next(iter(columns.values()))) if count is None else count)
     return pa.record_batch([columns.get(name, empty) for name in names], names=list(names))
 
 

@@ -42,3 +42,21 @@ def rejected(row: dict, stage: str, reason: str, detail: str = "") -> dict:
 def is_reject(row: dict) -> bool:
     """Whether a rule has rejected this row."""
     return bool(row.get("reason"))
+
+
+def rejected_where(columns: dict, where, stage: str, reason, detail) -> dict:
+    """The columns of a reject for a block of rows, as `rejected` gives them: those rows `where` it is true, and that are
+    none yet, become rejects. `reason` and `detail`: texts for all or one per row, which `shown` has seen."""
+    import pyarrow.compute as pc
+
+    where = pc.and_(where, pc.equal(columns["reason"], ""))
+    said = dict(zip(COLUMNS, (stage, reason, detail), strict=True))
+    return {name: pc.if_else(where, said[name], columns[name]) for name in COLUMNS}
+
+
+def count(rows, stage: str) -> int:
+    """How many rows of a block `stage` has rejected."""
+    import pyarrow.compute as pc
+
+    found = pc.and_(pc.not_equal(rows["reason"], ""), pc.equal(rows["stage"], stage))
+    return pc.sum(found, min_count=0).as_py()
