@@ -63,8 +63,10 @@ def test_a_reject_stays_the_reject_that_it_is(values, limits, more):
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=5)
 VALUES = TEXTS | st.sampled_from(["", "5", "5.0", "1e1", "-0.0", "nan", "inf", " 5", "1_0", "٣", "a\x1b", 'x,"\n'])
 REJECTED = st.sampled_from(["", "", "", "damaged", "b"])
-ANY_LIMIT = st.fixed_dictionaries({}, optional={"min": st.none() | st.floats(-9, 9), "max": st.none() | st.floats(-9, 9),
-                                                "is": TEXTS, "in": st.lists(TEXTS, max_size=2)})  # fmt: skip
+EDGE = st.none() | st.floats(-9, 9)
+ANY_LIMIT = st.fixed_dictionaries(
+    {}, optional={"min": EDGE, "max": EDGE, "is": TEXTS, "in": st.lists(TEXTS, max_size=2)}
+)
 
 
 @st.composite

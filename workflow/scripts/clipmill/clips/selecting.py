@@ -1,4 +1,4 @@
-"""Selecting: the scores of a shard are joined, and the thresholds applied; row by row or, of a large table, in blocks."""
+"""Selecting: scores are joined to a shard, and thresholds applied; row by row or, of a large table, in blocks."""
 
 import argparse
 import json
@@ -68,7 +68,7 @@ def in_blocks(
     out: Path, names: list[str], table: Path, scores: list[Path], limits: dict, kept: set[str] | None, stage: str
 ) -> Tally:
     """The same in blocks of columns: the same bytes."""
-    from clipmill.engine import blocks
+    from clipmill.engine import blocks, joins
 
     paths, last = [table, *scores], {}
     for number, path in enumerate(paths):  # of a column that several tables have, the last one counts
@@ -80,14 +80,14 @@ def in_blocks(
     with files.whole(out) as file:
         to = blocks.Writer(file, names)
         try:
-            for parts in blocks.beside(*streams):
+            for parts in joins.beside(*streams):
                 columns = {"id": parts[0]["id"]}
                 for part, mine in zip(parts, own, strict=True):
                     columns |= {name: part[name] for name in mine}
                 rows = blocks.block(_judged(columns | _earlier(parts), verdicts, limits, kept, stage), names)
                 tally.count(rows["id"][0].as_py(), rows["id"][-1].as_py(), len(rows), rejects.count(rows, stage))
                 to.write(rows)
-        except blocks.Unequal as error:
+        except joins.Unequal as error:
             raise tables.TableError(f"{table}: a table of scores has other rows: {error.ids}") from None
     return tally
 

@@ -84,10 +84,26 @@ def _end(rows: bytes) -> int:
     return end
 
 
-def block(columns: dict[str, pa.Array], names: Sequence[str], count: int | None = None) -> pa.RecordBatch:
+def block(given: dict[str, pa.Array], names: Sequence[str], count: int | None = None) -> pa.RecordBatch:
     """A block with these columns, in this order; those that are not given are empty. `count`: its rows, if none is."""
-    empty = pa.repeat("", len(next(iter(columns.values()))) if count is None else count)
-    return pa.record_batch([columns.get(name, empty) for name in names], names=list(names))
+    empty = pa.repeat("", len(next(iter(given.values()))) if count is None else count)
+    return pa.record_batch([given.get(name, empty) for name in names], names=list(names))
+
+
+def columns(rows: pa.RecordBatch) -> dict[str, pa.Array]:
+    """The columns of a block by name."""
+    return dict(zip(rows.schema.names, rows.columns, strict=True))
+
+
+def changed(rows: pa.RecordBatch, others: dict[str, pa.Array]) -> pa.RecordBatch:
+    """A block with these columns in place of its own, or besides them."""
+    found = columns(rows) | others
+    return block(found, list(found))
+
+
+def placed(where: pa.BooleanArray, texts: Sequence[str]) -> pa.StringArray:
+    """A column that has these texts, one after the other, `where` it is true, and is empty elsewhere."""
+    return pc.replace_with_mask(pa.repeat("", len(where)), where, pa.array(texts, pa.string()))
 
 
 class Writer:
@@ -107,8 +123,7 @@ def text(rows: pa.RecordBatch, names: Sequence[str]) -> bytes:
     """These columns of a block as lines of a table."""
     if not rows.num_rows:
         return b""
-    there = dict(zip(rows.schema.names, rows.columns, strict=True))
-    cells = [_quoted(column) for column in block(there, names, rows.num_rows).columns]
+    cells = [_quoted(column) for column in block(columns(rows), names, rows.num_rows).columns]
     if len(cells) == 1:  # a line without a letter would be no row
         cells = [pc.if_else(pc.equal(cells[0], ""), '""', cells[0])]
     last = pc.binary_join_element_wise(cells[-1], "", "\n")
@@ -152,60 +167,6 @@ def concatenate(paths: Iterable[str | Path], names: Iterable[str] | None = None)
             wrong = pc.index(pc.greater(ids, before), False).as_py()
             if wrong >= 0:
                 vouch.check_if_vouched(path)
-                raise TableError(
-                    f"{path}: id {ids[wrong]} comes after {before[wrong]}: the rows are not sorted, or one appears twice"
-                )
+                raise TableError(tables.unsorted(path, ids[wrong].as_py(), before[wrong].as_py()))
             last = ids[-1].as_py()
             yield rows
-
-
-class Unequal(TableError):
-    """Tables side by side that do not have the same rows: `ids`, the first that differ, None where a table has ended."""
-
-    def __init__(self, ids: list[str | None]):
-        super().__init__(f"these rows are not of one item: {ids}")
-        self.ids = ids
-
-
-def beside(*streams: Iterator[pa.RecordBatch]) -> Iterator[tuple[pa.RecordBatch, ...]]:
-    """Yield blocks of tables of the same rows side by side, each with the same ids. Raises Unequal where they are not."""
-    held = [next(stream, None) for stream in streams]
-    while None not in held:
-        count = min(rows.num_rows for rows in held)
-        heads = [rows.slice(0, count) for rows in held]
-        for other in heads[1:]:
-            same = pc.equal(heads[0]["id"], other["id"])
-            if not pc.all(same, min_count=0).as_py():
-                place = pc.index(same, False).as_py()
-                raise Unequal([rows["id"][place].as_py() for rows in heads])
-        yield tuple(heads)
-        held = [
-            rows.slice(count) if rows.num_rows > count else next(stream, None)
-            for rows, stream in zip(held, streams, strict=True)
-        ]
-    if held.count(None) < len(held):
-        raise Unequal([rows and rows["id"][0].as_py() for rows in held])
-
-
-def balanced(
-    table: str | Path, paths: Sequence[str | Path], names: Iterable[str] | None = None
-) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of shards with what else `table` has (these columns, all by default), checking that they are its
-    rows, id by id: the books of a gather.
-
-    Raises TableError at the first row lost or added.
-    """
-    there = dict.fromkeys(name for path in paths[:1] for name in tables.columns(path))
-    own = tables.columns(table)
-    names = list(dict.fromkeys(["id", *([*own, *there] if names is None else names)]))
-    of_shards = [name for name in names if name in there]
-    of_table = ["id", *(name for name in names[1:] if name in own and name not in there)]
-    try:
-        for before, after in beside(read(table, of_table), concatenate(paths, of_shards)):
-            columns = dict(zip(before.schema.names, before.columns, strict=True))
-            columns |= dict(zip(after.schema.names, after.columns, strict=True))
-            yield block(columns, names, before.num_rows)
-    except Unequal as error:
-        for path in (table, *paths):
-            vouch.check_if_vouched(path)
-        raise TableError(tables.unbalanced(table, *error.ids)) from None

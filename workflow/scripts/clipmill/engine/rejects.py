@@ -45,8 +45,8 @@ def is_reject(row: dict) -> bool:
 
 
 def rejected_where(columns: dict, where, stage: str, reason, detail) -> dict:
-    """The columns of a reject for a block of rows, as `rejected` gives them: those rows `where` it is true, and that are
-    none yet, become rejects. `reason` and `detail`: texts for all or one per row, which `shown` has seen."""
+    """COLUMNS of a block of rows, of which those become rejects `where` it is true, unless they are some already.
+    `reason` and `detail`: a text, or one per row, as `rejected` would write it."""
     import pyarrow.compute as pc
 
     where = pc.and_(where, pc.equal(columns["reason"], ""))

@@ -107,9 +107,7 @@ def concatenate(paths: Iterable[str | Path]) -> Iterator[dict[str, str]]:
         for row in read(path):
             if row["id"] <= last:
                 vouch.check_if_vouched(path)
-                raise TableError(
-                    f"{path}: id {row['id']} comes after {last}: the rows are not sorted, or one appears twice"
-                )
+                raise TableError(unsorted(path, row["id"], last))
             last = row["id"]
             yield row
 
@@ -125,6 +123,11 @@ def balanced(table: str | Path, rows: Iterable[dict]) -> Iterator[dict]:
             deque(rows, maxlen=0)  # a damaged shard says so at its end
             raise TableError(unbalanced(table, before and before["id"], after and after["id"]))
         yield {**before, **after}
+
+
+def unsorted(path: str | Path, after: str, before: str) -> str:
+    """What is said of a row, by its id, that does not come after the one before it."""
+    return f"{path}: id {after} comes after {before}: the rows are not sorted, or one appears twice"
 
 
 def unbalanced(table: str | Path, before: str | None, after: str | None) -> str:
