@@ -4,6 +4,7 @@ A block is an Arrow record batch of texts, tens of thousands of rows of it. pyar
 job over few rows is cheaper with `tables`.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -151,6 +152,18 @@ def _bytes(column: pa.StringArray) -> bytes:
         return b""
     first, last = np.frombuffer(offsets, np.int32)[[column.offset, column.offset + len(column)]].tolist()
     return values.slice(first, last - first).to_pybytes()
+
+
+def divided(stream: Iterator[pa.RecordBatch], counts: Iterable[int]) -> Iterator[list[pa.RecordBatch]]:
+    """Yield the blocks of so many rows, then of so many more, and so on; and read the rest."""
+    held = None
+    for count in counts:
+        parts = []
+        while count and (held := held or next(stream, None)):
+            parts.append(held.slice(0, count))
+            held, count = held.slice(count), count - len(parts[-1])
+        yield parts
+    deque(stream, maxlen=0)  # a damaged table says so at its end
 
 
 def concatenate(paths: Iterable[str | Path], names: Iterable[str] | None = None) -> Iterator[pa.RecordBatch]:
