@@ -77,16 +77,20 @@ def stamp() -> dict:
 
 
 class Tally:
-    """Passes on the rows of a shard and counts those that `stage` rejects, for rules that compute nothing."""
+    """Counts the rows of a shard and those that `stage` rejects, for rules that compute nothing."""
 
-    def __init__(self, rows: Iterable[dict], stage: str):
-        self.rows, self.stage = rows, stage
-        self.of, self.rejects = ["", "", 0], 0
+    def __init__(self, stage: str):
+        self.stage, self.of, self.rejects = stage, ["", "", 0], 0
 
-    def __iter__(self) -> Iterator[dict]:
-        for row in self.rows:
-            self.of = [self.of[0] or row["id"], row["id"], self.of[2] + 1]
-            self.rejects += rejects.is_reject(row) and row["stage"] == self.stage
+    def count(self, first: str, last: str, rows: int, rejected: int) -> None:
+        """Count so many rows from one id to another."""
+        self.of = [self.of[0] or first, last, self.of[2] + rows]
+        self.rejects += rejected
+
+    def each(self, rows: Iterable[dict]) -> Iterator[dict]:
+        """Pass on rows and count them."""
+        for row in rows:
+            self.count(row["id"], row["id"], 1, rejects.is_reject(row) and row["stage"] == self.stage)
             yield row
 
     def finished(self, table: Path) -> None:
