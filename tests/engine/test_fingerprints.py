@@ -215,7 +215,7 @@ MEMOS = [
     # What the code does: only the results of the model concerned are forgotten.
     ("clips/flow.py", "ptlflow.get_model(", "ptlflow.get_model(name or ", {"flow/unimatch"}),
     ("clips/flow.py", "setFinestScale(2)", "setFinestScale(1)", {"flow/dis"}),
-    ("clips/flow.py", "first / 127.5 - 1", "first / 128 - 1", {"flow/raft_small", "flow/raft_large"}),
+    ("clips/flow.py", "float() / 127.5 - 1", "float() / 128 - 1", {"flow/raft_small", "flow/raft_large"}),
     ("clips/aesthetics.py", "grey.std() / 64", "grey.std() / 65", {"aesthetic/photometric"}),
     ("clips/embeddings.py", "ToTensor, Normalize", "Normalize, ToTensor", {"aesthetic/ViT-L-14", "match/ViT-L-14"}),
     ("captions/server_captioner.py", "PENALTY = 0.5", "PENALTY = 0.6", {"caption/server", "caption/vllm"}),

@@ -42,7 +42,7 @@ class CaptionClips(FrameStep):
         self.depends_on = (*self.depends_on, *self.kind.uses)
         self.origins: dict[str, str] = {}
         # The ranks of a split model must ask it for the same batches in the same order.
-        self.lanes = 2 if self.kind is TransformersCaptioner and int(settings["tp_size"]) == 1 else 1
+        self.lanes = self.kind.lanes if int(settings["tp_size"]) == 1 else 1
         if self.kind.threads:
             # Each clip's requests in a thread of its own: no answer waits for another.
             self.in_threads, self.batch, self.threads = True, 1, self.kind.threads(settings)

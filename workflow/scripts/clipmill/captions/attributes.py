@@ -29,6 +29,8 @@ class AttributesCaptioner:
 
     threads = None
     """It needs no threads of its own."""
+    lanes = 1
+    """It has no device to wait for."""
 
     def __init__(self, settings: dict | None = None, device: str = "cpu"):
         """It has no settings and needs no device."""

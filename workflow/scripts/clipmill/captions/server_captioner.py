@@ -53,6 +53,8 @@ class ServerCaptioner:
 
     uses = ()
     """Columns of a row that it looks at."""
+    lanes = 1
+    """Its requests overlap by themselves."""
 
     @staticmethod
     def threads(settings: dict) -> int:

@@ -45,6 +45,8 @@ class TransformersCaptioner:
     """Columns of a row that it looks at."""
     threads = None
     """It needs a model in this process, and no threads of its own."""
+    lanes = 2
+    """While the model answers one batch, the answers to the one before are made words, judged and kept."""
 
     def __init__(self, settings: dict, device: str = "cpu", key: str = "caption.model"):
         import torch

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from clipmill.clips.pixels import Normalized
+from clipmill.clips.vectors import on_the_device
 from clipmill.engine import weights
 from clipmill.engine.batches import Batches
 from clipmill.engine.feeding import Asked
@@ -107,11 +108,6 @@ def check_activation(model: str, path: Path, key: str) -> None:
             "If it was GELU, name a folder that holds the weights as open_clip_pytorch_model.bin or "
             "open_clip_model.safetensors, and an open_clip_config.json whose `model_cfg` has `quick_gelu: false`"
         )
-
-
-def on_the_device(settings: dict) -> bool:
-    """Whether a step's settings want stored pictures decoded on the device."""
-    return settings.get("frames_from", {}).get("decode") == "gpu"
 
 
 def sizing(transform) -> list:

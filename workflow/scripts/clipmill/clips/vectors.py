@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-from clipmill.clips.embeddings import on_the_device
 from clipmill.engine.fingerprints import digest
 from clipmill.engine.memo import Memo
 from clipmill.videos import frames
@@ -65,6 +64,11 @@ class Vectors:
             {"id": identity, "key": key, "vector": base64.b64encode(vector.tobytes()).decode()}
             for (identity, key), vector in fresh.items()
         ])  # fmt: skip
+
+
+def on_the_device(settings: dict) -> bool:
+    """Whether a step's settings want stored pictures decoded on the device."""
+    return settings.get("frames_from", {}).get("decode") == "gpu"
 
 
 class VectorStep(FrameStep):
