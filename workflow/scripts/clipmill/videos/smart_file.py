@@ -6,7 +6,7 @@ from typing import NamedTuple
 import av
 from av.codec.context import Flags
 
-from clipmill.videos import encoders, h264
+from clipmill.videos import conversion, encoders, h264
 from clipmill.videos.clip_file import ClipFile
 from clipmill.videos.containers import opened, video_stream
 from clipmill.videos.copying import Plan, Unfit
@@ -52,7 +52,7 @@ class SmartFile(ClipFile):
 
     def video_stream(self, settings: dict, picture: av.VideoFrame):
         """The file's video stream, as the source describes its own."""
-        if not self.plain(picture):
+        if not conversion.plain(picture, self.size):
             raise Unfit("its pictures are changed")
         with opened(self.plan.path) as container:
             stream = self.file.add_stream_from_template(video_stream(container), opaque=True)
@@ -62,7 +62,7 @@ class SmartFile(ClipFile):
     def encode(self, out: av.VideoFrame, pts: int) -> None:
         """Encode a picture of an edge; of one whose packet is copied, only keep how it looks."""
         number, plan = self.written, self.plan
-        if number >= len(plan.pts) or pts + self.first != plan.pts[number] or not self.plain(out):
+        if number >= len(plan.pts) or pts + self.first != plan.pts[number] or not conversion.plain(out, self.size):
             raise Unfit("times of packets and pictures differ")
         if out.interlaced_frame:
             raise Unfit("its pictures are interlaced")
@@ -83,7 +83,7 @@ class SmartFile(ClipFile):
     def context(self) -> av.VideoCodecContext:
         """An encoder like the source's, whose parameter sets have a number of their own."""
         context = av.CodecContext.create("libx264", "w")
-        self.describe(context, self.opening)
+        conversion.describe(context, self.opening, self.size)
         context.time_base, context.framerate = self.tick, self.source_rate
         context.flags |= Flags.global_header
         known = self.plan.configuration
