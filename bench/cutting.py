@@ -31,7 +31,7 @@ OURS = {
     "ours, veryfast, crf 23": {"crf": 23},
     "ours, medium, crf 23": {"preset": "medium", "crf": 23},
     "ours, `cut.mode: smart`": {"mode": "smart"},
-    "ours, veryfast, crf 23, `cut.check: decode`": {"crf": 23, "check": "decode"},
+    "ours, `cut.check: decode`, crf 23": {"crf": 23, "check": "decode"},
 }
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 CONFIG = check({}, SCHEMA)
@@ -45,13 +45,15 @@ def main() -> None:
     parser.add_argument("videos", nargs="+", type=Path, help="videos, all in one folder")
     parser.add_argument("--runs", type=int, default=5, help="interleaved runs of each way")
     parser.add_argument("--kept", type=float, nargs="*", default=[0.3, 1.0], help="shares of the frames that are kept")
+    parser.add_argument("--whole", action="store_true", help="leave out what cutting alone costs")
     parser.add_argument("--ways", nargs="+", default=[""], help="words of the names of the ways that are measured")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder), args.videos)
-        cutting(bench, args.runs)
-        for share in args.kept:
-            whole(bench, share, args.runs, args.ways)
+        if not args.whole:
+            cutting(bench, args.runs)
+        if args.kept:
+            whole(bench, args.kept, args.runs, args.ways)
     return None
 
 
@@ -172,15 +174,15 @@ def cutting(bench: Bench, runs: int) -> None:
         print(f"| {name} | {seconds:.1f} | {seconds / base:.2f} |")
 
 
-def whole(bench: Bench, share: float, runs: int, words: list[str]) -> None:
-    """What a run costs with a share of the frames kept."""
-    table = bench.kept(share)
-    references = {f"reference, {preset}, crf 23": partial(bench.reference, preset) for preset in ("medium", "veryfast")}
-    ours = {name: partial(bench.ours, table, settings) for name, settings in OURS.items()}
-    ways = {name: way for name, way in (references | ours).items() if any(word in name for word in words)}
-    found = compared(ways, runs)
-    bases = {name: found[name] for name in references if name in found}
-    print(f"\n| {share:.0%} kept | CPU s |" + "".join(f" {name} / this |" for name in bases))
+def whole(bench: Bench, shares: list[float], runs: int, words: list[str]) -> None:
+    """What a run costs with a share of the frames kept; the reference's way costs the same for any."""
+    ways = {f"reference, {preset}, crf 23": partial(bench.reference, preset) for preset in ("medium", "veryfast")}
+    for share in shares:
+        table = bench.kept(share)
+        ways |= {f"{share:.0%} kept: {name}": partial(bench.ours, table, settings) for name, settings in OURS.items()}
+    found = compared({name: way for name, way in ways.items() if any(word in name for word in words)}, runs)
+    bases = {name: seconds for name, seconds in found.items() if name.startswith("reference")}
+    print("\n| a run | CPU s |" + "".join(f" {name} / this |" for name in bases))
     print("|---|---|" + "---|" * len(bases))
     for name, seconds in found.items():
         print(f"| {name} | {seconds:.1f} |" + "".join(f" {base / seconds:.2f} |" for base in bases.values()))

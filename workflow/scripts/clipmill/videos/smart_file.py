@@ -10,6 +10,7 @@ from clipmill.videos import conversion, encoders, h264
 from clipmill.videos.clip_file import ClipFile
 from clipmill.videos.containers import opened, video_stream
 from clipmill.videos.copying import Plan, Unfit
+from clipmill.videos.reader import Frame
 
 
 class Coded(NamedTuple):
@@ -59,13 +60,19 @@ class SmartFile(ClipFile):
         stream.time_base = self.tick
         return stream
 
+    def write(self, frame: Frame) -> None:
+        """Take the next frame of the source."""
+        if self.written >= len(self.plan.pts) or frame.pts != self.plan.pts[self.written]:
+            raise Unfit("times of packets and pictures differ")
+        if frame.picture.interlaced_frame:
+            raise Unfit("its pictures are interlaced")
+        if not conversion.plain(frame.picture, self.size):
+            raise Unfit("its pictures are changed")
+        super().write(frame)
+
     def encode(self, out: av.VideoFrame, pts: int) -> None:
         """Encode a picture of an edge; of one whose packet is copied, only keep how it looks."""
         number, plan = self.written, self.plan
-        if number >= len(plan.pts) or pts + self.first != plan.pts[number] or not conversion.plain(out, self.size):
-            raise Unfit("times of packets and pictures differ")
-        if out.interlaced_frame:
-            raise Unfit("its pictures are interlaced")
         part = 0 if number < plan.head else self.behind if number >= self.behind else plan.head
         copied = plan.head <= number < self.behind
         out.pts, out.time_base, out.pict_type = pts, self.tick, 0
