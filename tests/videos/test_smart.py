@@ -94,6 +94,7 @@ FALLBACKS = {
     "wide.mp4": (f"{GROUPS} -vf setsar=4/3", {}, "pictures are changed"),
     "rate.mp4": (GROUPS, {"fps": 10}, "pictures are changed"),
     "smaller.mp4": (GROUPS, {"shorter_size": 90}, "pictures are changed"),
+    "lossless.mp4": (GROUPS, {"crf": 0}, "lossless"),
 }
 
 
@@ -161,9 +162,8 @@ def test_every_player_shows_every_frame(tmp_path):
     done = subprocess.run([*program, "-pix_fmt", "rgb24", "-"], capture_output=True)
     assert (done.stderr, done.returncode) == (b"", 0)
     assert [read(picture) for picture in np.frombuffer(done.stdout, np.uint8).reshape(-1, 180, 320, 3)] == expected
-    assert in_chromium(clip, [0, 1, 12, 13, 14, 60, 61, 112, 113], 25) == [
-        expected[at] for at in [0, 1, 12, 13, 14, 60, 61, 112, 113]
-    ]
+    around = [0, 1, 12, 13, 14, 60, 61, 112, 113]
+    assert in_chromium(clip, around, 25) == [expected[at] for at in around]
 
 
 def in_chromium(clip, wanted: list[int], rate: int) -> list[int]:
@@ -180,13 +180,8 @@ def in_chromium(clip, wanted: list[int], rate: int) -> list[int]:
         tab.eval_on_selector("video", done)
         shown = []
         for number in wanted:
-            seek = (
-                f"video => new Promise(ends => {{ video.onseeked = () => video.requestVideoFrameCallback(ends); "
-                f"video.currentTime = {(number + 0.5) / rate} }})"
-            )
-            tab.eval_on_selector(
-                "video", f"video => Promise.race([({seek})(video), new Promise(ends => setTimeout(ends, 2000))])"
-            )
+            seek = "video.requestVideoFrameCallback(ends); video.currentTime ="
+            tab.eval_on_selector("video", f"video => new Promise(ends => {{ {seek} {(number + 0.5) / rate} }})")
             shown.append(read(np.array(Image.open(io.BytesIO(tab.screenshot())).convert("RGB"))))
     return shown
 

@@ -35,6 +35,8 @@ from PIL import Image
 
 GAP_SECONDS = 10
 """Seconds of unwanted footage between two clips that are worth a pass of their own."""
+SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
+"""Containers (ffmpeg's names) that list their key frames."""
 SEEK_SECONDS = 1
 """Seconds of unwanted footage that are worth a seek, where a key frame is behind them."""
 
@@ -130,7 +132,7 @@ class CutClips(Step):
                     shutil.copyfileobj(original, file)
             else:
                 shown.save(file, "PNG")
-        return self.measured(path, 1, size, None, hashlib.sha256(shown.tobytes()))
+        return self.measured(path, 1, size, None, hashlib.sha256(shown.tobytes())) | {"checked": LEVELS[-1]}
 
 
 class Cutting:
@@ -210,6 +212,8 @@ class Cutting:
                 raise Unfit("its pictures are changed")
             if encoder != encoders.X264:
                 raise Unfit("its edges would not be encoded by x264")
+            if not self.settings["crf"]:
+                raise Unfit("its edges would be lossless, which is another profile")
             return copying.plan(self.source, opening.pts, int(row["end_frame"]) - int(row["start_frame"]))
         except Unfit as unfit:
             print(f"{row['id']} is encoded whole: {unfit}", file=sys.stderr)
@@ -227,7 +231,7 @@ class Cutting:
 
 def worth_a_seek(reader: Reader, end: float, start: float) -> bool:
     """Whether a key frame lies so far behind `end`, and before `start` (seconds), that frames need not be decoded."""
-    if start - end < SEEK_SECONDS or reader.first is None:
+    if start - end < SEEK_SECONDS or reader.container.format.name not in SEEKABLE:
         return False
     entries = reader.stream.index_entries
     number = entries.search_timestamp(reader.first + int((start - SAME_TIME) / reader.tick), backward=True)

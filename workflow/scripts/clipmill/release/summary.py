@@ -38,6 +38,8 @@ PACKAGES = [
 ASKED = ("requests", "prompt_tokens", "output_tokens", "halved", "left_empty")
 """What a captioner's jobs count besides: questions, tokens of both kinds, clips whose batch was halved for lack of
 memory, and further captions that were no good and are empty."""
+COPIED = ("frames_copied", "frames_encoded", "clips_encoded_whole")
+"""What `cut_clips` counts besides with `cut.mode: smart`."""
 FETCHED = "fetched_bytes"
 """Bytes of sources that came from elsewhere."""
 ROWS = 1_000_000
@@ -124,13 +126,13 @@ def stages(results: Path, pairs: int) -> dict[str, dict]:
     it ran, busy or not), and seconds of both per pair that was kept. Jobs that did not finish are left out,
     though what they computed is remembered.
     """
-    names = ["rule", "computed", "remembered", "seconds", "cpu_seconds", "gpus", *ASKED, FETCHED]
+    names = ["rule", "computed", "remembered", "seconds", "cpu_seconds", "gpus", *ASKED, *COPIED, FETCHED]
     records = pd.DataFrame([{**record, "rule": rule} for rule, record in accounts.read(results)], columns=names)
     records["cpu_hours"] = records["cpu_seconds"] / 3600
     records["gpu_hours"] = records["seconds"] * records["gpus"] / 3600
     records["jobs"] = 1
     sums = records.groupby("rule")[
-        ["computed", "remembered", "seconds", "jobs", "cpu_hours", "gpu_hours", *ASKED, FETCHED]
+        ["computed", "remembered", "seconds", "jobs", "cpu_hours", "gpu_hours", *ASKED, *COPIED, FETCHED]
     ].sum()
     found = {rule: _per_pair(row.to_dict(), pairs) for rule, row in sums.iterrows()}
     for path in sorted((results / "benchmarks").glob("*.tsv")):
@@ -145,10 +147,12 @@ def stages(results: Path, pairs: int) -> dict[str, dict]:
 def _per_pair(sums: dict, pairs: int) -> dict:
     out = {name: round(float(sums[name]), 4) if "hours" in name else round(float(sums[name]), 1) for name in sums}
     out |= {name: int(sums[name]) for name in ("computed", "remembered", "jobs")}
-    out = {name: value for name, value in out.items() if name not in (*ASKED, FETCHED)}
+    out = {name: value for name, value in out.items() if name not in (*ASKED, *COPIED, FETCHED)}
     out |= {FETCHED: int(sums[FETCHED])} if sums[FETCHED] else {}
     if sums["requests"]:
         out |= {name: int(sums[name]) for name in ASKED}
+    if sums["frames_copied"] or sums["frames_encoded"]:
+        out |= {name: int(sums[name]) for name in COPIED}
     for kind in ("cpu", "gpu"):
         if pairs:
             out[f"{kind}_seconds_per_pair"] = round(sums[f"{kind}_hours"] * 3600 / pairs, 4)

@@ -8,16 +8,11 @@ import av
 import numpy as np
 
 from clipmill.engine.rejects import Reject
-from clipmill.videos import encoders, pictures
+from clipmill.videos import conversion, encoders, pictures
 from clipmill.videos.reader import SAME_TIME, Frame, Reader
 from clipmill.videos.sound import AUDIO_RATE, Sound
 from clipmill.videos.soundtrack import Soundtracks
 from clipmill.videos.written import Written, planes
-
-BT709 = 1
-"""AVColorPrimaries and AVColorTransferCharacteristic of ITU-R BT.709."""
-UNSPECIFIED, LIMITED = 0, 1
-"""AVColorRange of YUV that is not of full range."""
 
 
 class Source(NamedTuple):
@@ -59,21 +54,12 @@ class ClipFile:
         """The file's new video stream, with the rate, size and colour tags of the clip."""
         rate = self.rate or self.source_rate
         stream = self.file.add_stream(encoders.CODECS[self.encoder], rate=rate)
-        self.describe(stream.codec_context, picture)
+        conversion.describe(stream.codec_context, picture, self.size)
         stream.codec_context.time_base = 1 / rate if self.rate else self.tick
         if self.encoder == "hevc_nvenc":
             stream.codec_context.codec_tag = "hvc1"  # by which Apple's players know HEVC
         stream.options = encoders.options(self.encoder, settings, self.device)
         return stream
-
-    def describe(self, context: av.VideoCodecContext, picture: av.VideoFrame) -> None:
-        """Tell an encoder what its pictures are."""
-        context.height, context.width, context.pix_fmt, context.thread_count = *self.size, "yuv420p", 1
-        # Without these tags a decoder would read the colours of most HD sources with the wrong matrix.
-        colours, hdr = self.converted(picture), int(picture.color_trc) in pictures.HDR
-        context.colorspace, context.color_range = colours.colorspace, colours.color_range
-        context.color_primaries = BT709 if hdr else picture.color_primaries
-        context.color_trc = BT709 if hdr else picture.color_trc
 
     def write(self, frame: Frame) -> None:
         """Take the next frame of the source."""
@@ -92,7 +78,7 @@ class ClipFile:
 
     def show(self, picture: av.VideoFrame, pts: int) -> None:
         """Write one frame at `pts`, in the ticks of `noted`, and the sound up to it."""
-        self.encode(picture if self.plain(picture) else self.converted(picture), pts)
+        self.encode(conversion.shown(picture, self.size), pts)
         self.written += 1
         self.sound_until(float(pts * self.noted.tick))
 
@@ -122,29 +108,6 @@ class ClipFile:
                 self.noted.audio(packet)
                 self.file.mux(packet)
 
-    def plain(self, picture: av.VideoFrame) -> bool:
-        """Whether a picture is encoded as it was decoded: then it need not even be copied."""
-        return (
-            picture.format.name == "yuv420p"
-            and picture.color_range in (UNSPECIFIED, LIMITED)
-            and (picture.height, picture.width) == self.size
-            and int(picture.colorspace) in pictures.MATRICES
-            and int(picture.color_trc) not in pictures.HDR
-            and pictures.pose(picture) == pictures.UPRIGHT
-        )
-
-    def converted(self, picture: av.VideoFrame) -> av.VideoFrame:
-        """The picture upright, in square pixels, of the clip's size, as 8-bit 4:2:0 of limited range."""
-        if int(picture.color_trc) in pictures.HDR:
-            image = av.VideoFrame.from_ndarray(pictures.upright(picture, self.size), format="bgr24")
-            return image.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
-        pose = pictures.pose(picture)
-        height, width = self.size[::-1] if pose.transposed else self.size
-        options = {"format": "yuv420p", "interpolation": "BICUBIC", "dst_color_range": "MPEG"}
-        if picture.format.is_rgb or picture.format.has_palette:
-            options["dst_colorspace"] = "ITU601"  # a tag of RGB, or none, would let players take another matrix
-        return turned(pictures.reformatted(picture, width=width, height=height, **options), pose)
-
     def close(self) -> int:
         """Finish the file and return its number of frames. Raises Reject where the source gave another number."""
         if self.rate:
@@ -170,20 +133,6 @@ class ClipFile:
 def frames_digest(frames) -> str:
     """32 hex digits of the SHA-256 of a clip's raw frames, from the hash object that took them."""
     return frames.hexdigest()[:32]
-
-
-def turned(picture: av.VideoFrame, pose: pictures.Pose) -> av.VideoFrame:
-    """A yuv420p picture turned upright plane by plane, its values untouched; the same object where it is upright."""
-    if pose == pictures.UPRIGHT:
-        return picture
-    height, width = picture.height, picture.width
-    planes = np.split(picture.to_ndarray().ravel(), [height * width, height * width * 5 // 4])
-    shapes = (height, width), (height // 2, width // 2), (height // 2, width // 2)
-    upright = [pictures.turn(plane.reshape(shape), pose) for plane, shape in zip(planes, shapes, strict=True)]
-    turned = np.concatenate([plane.ravel() for plane in upright]).reshape(-1, upright[0].shape[1])
-    out = av.VideoFrame.from_ndarray(turned, format="yuv420p")
-    out.colorspace, out.color_range = picture.colorspace, picture.color_range
-    return out
 
 
 def read_back(path: str, count: int, size: tuple[int, int], fps: float) -> float:

@@ -6,10 +6,11 @@ from typing import NamedTuple
 import av
 from av.codec.context import Flags
 
-from clipmill.videos import encoders, h264
+from clipmill.videos import conversion, encoders, h264
 from clipmill.videos.clip_file import ClipFile
 from clipmill.videos.containers import opened, video_stream
 from clipmill.videos.copying import Plan, Unfit
+from clipmill.videos.reader import Frame
 
 
 class Coded(NamedTuple):
@@ -52,20 +53,26 @@ class SmartFile(ClipFile):
 
     def video_stream(self, settings: dict, picture: av.VideoFrame):
         """The file's video stream, as the source describes its own."""
-        if not self.plain(picture):
+        if not conversion.plain(picture, self.size):
             raise Unfit("its pictures are changed")
         with opened(self.plan.path) as container:
             stream = self.file.add_stream_from_template(video_stream(container), opaque=True)
         stream.time_base = self.tick
         return stream
 
+    def write(self, frame: Frame) -> None:
+        """Take the next frame of the source."""
+        if self.written >= len(self.plan.pts) or frame.pts != self.plan.pts[self.written]:
+            raise Unfit("times of packets and pictures differ")
+        if frame.picture.interlaced_frame:
+            raise Unfit("its pictures are interlaced")
+        if not conversion.plain(frame.picture, self.size):
+            raise Unfit("its pictures are changed")
+        super().write(frame)
+
     def encode(self, out: av.VideoFrame, pts: int) -> None:
         """Encode a picture of an edge; of one whose packet is copied, only keep how it looks."""
         number, plan = self.written, self.plan
-        if number >= len(plan.pts) or pts + self.first != plan.pts[number] or not self.plain(out):
-            raise Unfit("times of packets and pictures differ")
-        if out.interlaced_frame:
-            raise Unfit("its pictures are interlaced")
         part = 0 if number < plan.head else self.behind if number >= self.behind else plan.head
         copied = plan.head <= number < self.behind
         out.pts, out.time_base, out.pict_type = pts, self.tick, 0
@@ -83,7 +90,7 @@ class SmartFile(ClipFile):
     def context(self) -> av.VideoCodecContext:
         """An encoder like the source's, whose parameter sets have a number of their own."""
         context = av.CodecContext.create("libx264", "w")
-        self.describe(context, self.opening)
+        conversion.describe(context, self.opening, self.size)
         context.time_base, context.framerate = self.tick, self.source_rate
         context.flags |= Flags.global_header
         known = self.plan.configuration
