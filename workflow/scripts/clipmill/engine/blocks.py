@@ -16,7 +16,7 @@ from pyarrow import csv
 from clipmill.engine import tables, vouch
 from clipmill.engine.tables import TableError
 
-PIECE = 1 << 24
+PIECE = 1 << 22
 """Bytes of a table that are in memory at the same time, unless a row is longer."""
 GUARD = b"-\n"
 """A line that is skipped: pyarrow would take a mark of byte order away from the first letters that it gets."""
