@@ -38,8 +38,7 @@ def filled(folder: Path, parts: list[list[tuple]]) -> Memo:
 def merged(memo: Memo, size: int = 1) -> None:
     """Merge, however few the parts are, into parts of about `size` bytes."""
     with mock.patch.multiple(merging, MANY=0, BYTES=size):
-        parts = memo.parts()
-        merging._merge(memo, parts, sum(path.stat().st_size for _, _, path in parts))
+        merging._merge(memo, memo.parts())
 
 
 @settings(max_examples=30)

@@ -16,7 +16,7 @@ from pyarrow import csv
 from clipmill.engine import tables, vouch
 from clipmill.engine.tables import TableError
 
-PIECE = 1 << 24
+PIECE = 1 << 22
 """Bytes of a table that are in memory at the same time, unless a row is longer."""
 GUARD = b"-\n"
 """A line that is skipped: pyarrow would take a mark of byte order away from the first letters that it gets."""
@@ -152,6 +152,11 @@ def _bytes(column: pa.StringArray) -> bytes:
         return b""
     first, last = np.frombuffer(offsets, np.int32)[[column.offset, column.offset + len(column)]].tolist()
     return values.slice(first, last - first).to_pybytes()
+
+
+def count(path: str | Path) -> int:
+    """The rows of a table."""
+    return sum(map(len, read(path, ["id"])))
 
 
 def divided(stream: Iterator[pa.RecordBatch], counts: Iterable[int]) -> Iterator[list[pa.RecordBatch]]:

@@ -92,7 +92,7 @@ def merged(
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows of streams, all with the same columns, in the order in which `heapq.merge` gives them by the texts
     that `key` makes of them."""
-    heads = [head for head in (_Head(stream, key) for stream in streams) if head.rows]
+    heads = [head for head in (_Head(filter(len, stream), key) for stream in streams) if head.rows]
     while heads:
         bound = min((head.keys[-1].as_py() for head in heads if head.following), default=None)
         taken = [head.take(bound) for head in heads]

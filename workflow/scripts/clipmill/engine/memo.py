@@ -91,12 +91,13 @@ class Memo:
             columns = {name: pa.array([row.get(name, "") for row in rows], pa.string()) for name in self.columns}
             self.write_part(pa.table(columns))
 
-    def write_part(self, table: pa.Table, time: int | None = None) -> Path:
-        """Write a part file with these rows, sorted by id, last changed at this time (nanoseconds) if one is given."""
+    def write_part(self, table: pa.Table, time: int | None = None, mark: str = "") -> Path:
+        """Write a part file with these rows, sorted by id: last changed at this time (nanoseconds) if one is given, and
+        with this mark before the digest in its name."""
         content = io.BytesIO()
         pq.write_table(table, content, compression="zstd")
         ids = table["id"]
-        path = self.folder / f"{ids[0]}_{ids[-1]}_{vouch.digest_of(content.getbuffer())}.parquet"
+        path = self.folder / f"{ids[0]}_{ids[-1]}_{mark}{vouch.digest_of(content.getbuffer())}.parquet"
         with whole(path, "wb") as file:
             file.write(content.getbuffer())
             file.flush()

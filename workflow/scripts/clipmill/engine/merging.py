@@ -6,7 +6,7 @@ that they were made from, and only then are those removed. A part that comes mea
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,50 +15,57 @@ import pyarrow.compute as pc
 from clipmill.engine.memo import TRIED_AGAIN, Memo, read
 
 MANY = 64
-"""Parts that are left as they are, however small."""
-BYTES = 8_000_000
-"""About as large is a merged part: a job, which needs some thousand rows of it, reads it in hundredths of a second."""
+"""Parts that are left as they are, besides large ones."""
+BYTES = 16_000_000
+"""About as large is a merged part in memory: a job, which needs some thousand rows of it, reads it in 0.05 s."""
+LARGE = "merged_"
+"""The mark of a merged part that is large: it is merged again only with what overlaps it."""
 SAMPLE = 16
 """Ids of a part that stand for it when the merged parts are divided."""
 
 
 def merge(memo: Memo) -> None:
-    """Merge the parts of a memo into at most half as many, if they are more than MANY and that can be."""
+    """Merge the parts of a memo, if there are more than MANY besides large ones."""
     try:
         parts = memo.parts()
-        size = sum(path.stat().st_size for _, _, path in parts)
-        if len(parts) > max(MANY, 2 * size // BYTES):
-            _merge(memo, parts, size)
+        small = [part for part in parts if LARGE not in part[2].name]
+        if len(small) > MANY:
+            near = [part for part in parts if any(part[0] <= high and low <= part[1] for low, high, _ in small)]
+            _merge(memo, near)
     except (FileNotFoundError, pa.ArrowInvalid):
         return  # others merge them, or they have different columns
 
 
-def _merge(memo: Memo, parts: list[tuple[str, str, Path]], size: int) -> None:
-    parts = [part for part in parts if len(read(part[2], ["id"]))]  # what is damaged is left alone
+def _merge(memo: Memo, parts: list[tuple[str, str, Path]]) -> None:
+    weights = {path: _weights(path) for _, _, path in parts}
+    parts = [part for part in parts if weights[part[2]]]  # what is damaged is left alone
     made = set()
     opened: dict[Path, pa.Table] = {}
-    for first, end in _ranges(parts, size):
+    for first, end in _ranges(weight for some in weights.values() for weight in some):
         near = [path for low, high, path in parts if first <= high and (end is None or low < end)]
         opened = {path: opened[path] if path in opened else read(path) for path in near}
         rows = [_between(table, first, end) for table in opened.values()]
         if any(map(len, rows)):
             rows = _newest(rows)
-            made.add(memo.write_part(rows, max(path.stat().st_mtime_ns for path in near)))
+            time = max(path.stat().st_mtime_ns for path in near)
+            made.add(memo.write_part(rows, time, LARGE if rows.nbytes > BYTES / 2 else ""))
     folder = os.open(memo.folder, os.O_RDONLY)
     os.fsync(folder)  # that they are there must last before the others go
     os.close(folder)
-    for _, _, path in parts:
+    for _, _, path in reversed(parts):  # the newest first: of what is left, the oldest fault still comes first
         if path not in made:
             path.unlink(missing_ok=True)
 
 
-def _ranges(parts: list[tuple[str, str, Path]], size: int) -> Iterator[tuple[str, str | None]]:
+def _weights(path: Path) -> list[tuple[str, float]]:
+    """Some ids of a part, each with the bytes that it stands for; none where the part is damaged."""
+    table = read(path)
+    ids = table["id"][:: max(1, len(table) // SAMPLE)].to_pylist()
+    return [(identity, table.nbytes / len(ids)) for identity in ids]
+
+
+def _ranges(weights: Iterable[tuple[str, float]]) -> Iterator[tuple[str, str | None]]:
     """(first id, the id before which it ends) of each merged part; the last one has no end."""
-    weights = []
-    for _, _, path in parts:
-        ids = read(path, ["id"])["id"]
-        some = ids[:: max(1, len(ids) // SAMPLE)].to_pylist()
-        weights += [(one, path.stat().st_size / len(some)) for one in some]
     first, held = "", 0.0
     for identity, weight in sorted(weights):
         if held >= BYTES and identity > first:

@@ -2,13 +2,15 @@
 
 import json
 import platform
+from collections import Counter
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
-from clipmill.engine import accounts, tables, vouch
+from clipmill.engine import accounts, blocks, tables, vouch
 from clipmill.release import pilot, selection
 
 TABLES = {
@@ -42,8 +44,6 @@ COPIED = ("frames_copied", "frames_encoded", "clips_encoded_whole")
 """What `cut_clips` counts besides with `cut.mode: smart`."""
 FETCHED = "fetched_bytes"
 """Bytes of sources that came from elsewhere."""
-ROWS = 1_000_000
-"""Rows of a table that are in memory at the same time."""
 
 
 def account(results: Path, models: dict, configuration: dict, current: dict) -> dict:
@@ -51,7 +51,7 @@ def account(results: Path, models: dict, configuration: dict, current: dict) -> 
     found = counts(results)
     return {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "selection": selection.digest(tables.read(results / "meta.csv")),
+        "selection": selection.of_table(results / "meta.csv"),
         "counts": found,
         "rejects": rejects(results / "rejects.csv"),
         "ignored": ignored(results / "tables/ignored.csv"),
@@ -95,23 +95,17 @@ def target(select: dict) -> str:
 
 def counts(results: Path) -> dict[str, int]:
     """The rows of each table."""
-    return {name: sum(len(part) for part in _parts(results / path, ["id"])) for name, path in TABLES.items()}
-
-
-def _parts(path: Path, columns: list[str]):
-    """These columns of a table as text, in parts that fit in memory."""
-    vouch.check_if_vouched(path)
-    return pd.read_csv(path, usecols=columns, dtype=str, keep_default_na=False, chunksize=ROWS)
+    return {name: blocks.count(results / path) for name, path in TABLES.items()}
 
 
 def rejects(path: Path) -> list[dict]:
     """How many rejects each stage has for each reason, most first within a stage."""
-    parts = [part.value_counts(["stage", "reason"]) for part in _parts(path, ["stage", "reason"])]
-    if not parts:
-        return []
-    rows = pd.concat(parts).groupby(level=["stage", "reason"]).sum().rename("rows").reset_index()
-    rows = rows.sort_values(["stage", "rows", "reason"], ascending=[True, False, True])
-    return [{"stage": row.stage, "reason": row.reason, "rows": int(row.rows)} for row in rows.itertuples()]
+    found = Counter()
+    for part in blocks.read(path, ["stage", "reason"]):
+        sums = pa.table(part).group_by(["stage", "reason"]).aggregate([([], "count_all")]).to_pydict()
+        found.update(dict(zip(zip(sums["stage"], sums["reason"], strict=True), sums["count_all"], strict=True)))
+    rows = [{"stage": stage, "reason": reason, "rows": count} for (stage, reason), count in found.items()]
+    return sorted(rows, key=lambda row: (row["stage"], -row["rows"], row["reason"]))
 
 
 def ignored(path: Path) -> list[dict]:
