@@ -159,6 +159,8 @@ rule select_clips:
         pipeline.table("clips.select_clips"),
     log:
         "<results>/logs/clips.select_clips/{shard}.log",
+    # It takes a tenth of a second, so it waits in no queue of a cluster.
+    localrule: True
     threads: 1
     params:
         **literal(pipeline.selection("clips.select_clips")),

@@ -64,9 +64,10 @@ def after_check(wildcards):
 
 def literal(values={}, **more):
     """Params whose braces are text: as plain values, Snakemake would take `{word}` in a path or prompt for a wildcard.
-    Others are plain: a function would be called, and looked into, for every job."""
+    A function is called, and looked into, for every job, so values without braces are plain; lint wants one for a
+    folder."""
     return {
-        name: (lambda wildcards, value=value: value) if contains_wildcard(value) else value
+        name: (lambda wildcards, value=value: value) if contains_wildcard(value) or value == pipeline.results else value
         for name, value in (values | more).items()
     }
 

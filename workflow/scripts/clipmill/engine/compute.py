@@ -39,7 +39,6 @@ class Compute:
 
         Raises SystemExit where more than `max_error_share` of the job's items failed unexpectedly.
         """
-        self.step.device = self.ranks.device()  # here, for to find a GPU takes torch
         self.step.load()
         self.step.recall(missing)
         batches = self.step.batches(missing)

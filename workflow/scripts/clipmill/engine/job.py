@@ -121,6 +121,7 @@ class Job:
             _leave(os.EX_TEMPFAIL)
         self.progress.begin(len(missing), sum(held["fault"] != "" for held in known.values()))
         if missing:
+            self.step.device = self.ranks.device()  # here, for to find a GPU takes torch
             compute = Compute(self.step, self.name, self.args, self.ranks, len(self.rows), self.keep)
             compute.run(missing, self.progress, after_batch=self.flush_in_time)
         self.flush()
