@@ -13,56 +13,77 @@ import numpy as np
 from clipmill.engine.batches import Batches
 from clipmill.engine.feeding import Shared
 from clipmill.engine.workers import progress
+from clipmill.videos.content import Content
 from clipmill.videos.scenes import Scene
+from clipmill.videos.view import View
 
 _loading = threading.Lock()
 
 
-class Content:
-    """PySceneDetect's ContentDetector: the mean change of hue, saturation and luma between neighbouring frames."""
+class ByContent:
+    """Finds cuts in the content score, which is PySceneDetect's; `content` holds that of every frame fed."""
 
     def __init__(self, settings: dict, device: str = "cpu"):
-        from scenedetect import ContentDetector
+        self.settings, self.content = settings, Content()
+        self.cuts: list[int] = []
 
-        self.detector = ContentDetector(threshold=settings["threshold"], min_scene_len=settings["min_scene_frames"])
-        self.cuts: set[int] = set()
-        self.time = None
-
-    def feed(self, index: int, image: np.ndarray, rate: float) -> list[int]:
-        """Take one frame (HxWx3 BGR uint8, upright, as PySceneDetect's own reader gives it); the cuts it reveals."""
-        from scenedetect import FrameTimecode
-        from scenedetect.scene_manager import compute_downscale_factor
-
-        height, width = image.shape[:2]
-        factor = compute_downscale_factor(width)
-        if factor > 1:
-            small = (max(1, round(width / factor)), max(1, round(height / factor)))
-            image = cv2.resize(image, small, interpolation=cv2.INTER_LINEAR)
-        self.time = FrameTimecode(index, rate)
-        found = [cut.frame_num for cut in self.detector.process_frame(self.time, image)]
-        self.cuts |= set(found)
+    def feed(self, index: int, view: View, rate: float) -> list[int]:
+        """Take one frame; the cuts it reveals."""
+        self.content.add(view.compared)
+        found = self.decide(index, rate)
+        self.cuts += found
         return found
+
+    def decide(self, index: int, rate: float) -> list[int]:
+        """The cuts that the score of this frame, the last one, reveals."""
+        raise NotImplementedError
 
     def scenes(self, count: int) -> list[Scene]:
         """The scenes of a video of `count` frames, all fed."""
-        self.cuts |= {cut.frame_num for cut in self.detector.post_process(self.time)}
-        ends = [*sorted(cut for cut in self.cuts if 0 < cut < count), count]
+        ends = [*sorted({cut for cut in self.cuts if 0 < cut < count}), count]
         return list(zip([0, *ends[:-1]], ends, strict=True))
 
 
-class Adaptive(Content):
-    """PySceneDetect's AdaptiveDetector: the content change against the mean of its neighbours."""
+class ByThreshold(ByContent):
+    """PySceneDetect's ContentDetector: a content score from `threshold` on is a cut, by its filter of flashes."""
 
     def __init__(self, settings: dict, device: str = "cpu"):
-        from scenedetect import AdaptiveDetector
+        from scenedetect.detector import FlashFilter
 
         super().__init__(settings)
-        self.detector = AdaptiveDetector(
-            adaptive_threshold=settings["threshold"],
-            min_content_val=settings["min_content"],
-            window_width=settings["window"],
-            min_scene_len=settings["min_scene_frames"],
-        )
+        self.flashes = FlashFilter(FlashFilter.Mode.MERGE, settings["min_scene_frames"])
+
+    def decide(self, index: int, rate: float) -> list[int]:
+        """Cuts of the frames so far."""
+        from scenedetect import FrameTimecode
+
+        above = self.content.scores[index] >= self.settings["threshold"]
+        return [cut.frame_num for cut in self.flashes.filter(FrameTimecode(index, rate), above)]
+
+
+class Adaptive(ByContent):
+    """PySceneDetect's AdaptiveDetector: the content score against the mean of its neighbours'."""
+
+    MOST, NOTHING = 255.0, 0.00001
+    """The largest ratio; the mean of the neighbours that counts as none."""
+
+    def __init__(self, settings: dict, device: str = "cpu"):
+        super().__init__(settings)
+        self.last = 0
+
+    def decide(self, index: int, rate: float) -> list[int]:
+        """Whether the frame `window` frames ago, whose neighbours are all there now, begins a scene."""
+        width, least = self.settings["window"], self.settings["min_content"]
+        at = index - width
+        if at < width:
+            return []
+        score, *others = (self.content.scores[n] for n in (at, *range(at - width, at), *range(at + 1, index + 1)))
+        mean = sum(others) / (2.0 * width)
+        ratio = min(score / mean, self.MOST) if mean >= self.NOTHING else self.MOST
+        if ratio < self.settings["threshold"] or score < least or at - self.last < self.settings["min_scene_frames"]:
+            return []
+        self.last = at
+        return [at]
 
 
 class TransNetV2:
@@ -76,9 +97,9 @@ class TransNetV2:
         self.settings, self.device = settings, device
         self.frames: list[np.ndarray] = []
 
-    def feed(self, index: int, image: np.ndarray, rate: float) -> list[int]:
-        """Take one frame (HxWx3 BGR uint8). No cut is known before the last frame."""
-        small = cv2.resize(image, (48, 27), interpolation=cv2.INTER_AREA)
+    def feed(self, index: int, view: View, rate: float) -> list[int]:
+        """Take one frame. No cut is known before the last frame."""
+        small = cv2.resize(view.upright, (48, 27), interpolation=cv2.INTER_AREA)
         self.frames.append(cv2.cvtColor(small, cv2.COLOR_BGR2RGB))
         return []
 
@@ -145,7 +166,7 @@ class Uncut:
     def __init__(self, settings: dict, device: str = "cpu"):
         pass
 
-    def feed(self, index: int, image: np.ndarray, rate: float) -> list[int]:
+    def feed(self, index: int, view: View, rate: float) -> list[int]:
         """Take one frame; there is no cut."""
         return []
 
@@ -154,4 +175,4 @@ class Uncut:
         return [(0, count)]
 
 
-DETECTORS = {"adaptive": Adaptive, "content": Content, "transnetv2": TransNetV2, "none": Uncut}
+DETECTORS = {"adaptive": Adaptive, "content": ByThreshold, "transnetv2": TransNetV2, "none": Uncut}

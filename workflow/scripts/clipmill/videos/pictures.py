@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from clipmill.engine.rejects import Reject
 
@@ -47,14 +48,15 @@ def turn(image: np.ndarray, pose: Pose) -> np.ndarray:
     return np.ascontiguousarray(image[:: -1 if pose.flipped else 1, :: -1 if pose.mirrored else 1])
 
 
-def reformatted(picture: av.VideoFrame, **options) -> av.VideoFrame:
-    """`picture.reformat(**options)`. Raises Reject where ffmpeg does not convert its colours."""
+def reformatted(picture: av.VideoFrame, by: VideoReformatter | None = None, **options) -> av.VideoFrame:
+    """`picture.reformat(**options)`, on this thread; by `by` where one is kept, as making one costs as much as what it
+    does. Raises Reject where ffmpeg does not convert its colours."""
     matrix = int(picture.colorspace)
     if matrix == RESERVED:
         options = {"src_colorspace": "ITU601", "dst_colorspace": "ITU601"} | options  # as ffmpeg takes untagged ones
     elif matrix not in MATRICES:
         raise Reject("colours that cannot be converted", f"colour matrix {matrix} of ITU-T H.273")
-    return picture.reformat(**options)
+    return (by or VideoReformatter()).reformat(picture, threads=1, **options)
 
 
 def shown_size(picture: av.VideoFrame, aspect: Fraction | None) -> tuple[int, int]:
@@ -77,9 +79,9 @@ def measures(size: tuple[int, int]) -> dict:
     return {"height": height, "width": width, "aspect_ratio": height / width, "resolution": height * width}
 
 
-def bgr(picture: av.VideoFrame) -> np.ndarray:
-    """The frame as coded, HxWx3 BGR uint8 (neither turned nor tone-mapped): what a detector compares."""
-    return reformatted(picture, format="bgr24").to_ndarray()
+def bgr(picture: av.VideoFrame, by: VideoReformatter | None = None) -> np.ndarray:
+    """The frame as coded, HxWx3 BGR uint8 (neither turned nor tone-mapped); `by` as for `reformatted`."""
+    return reformatted(picture, by, format="bgr24").to_ndarray()
 
 
 def upright(picture: av.VideoFrame, size: tuple[int, int], coded: np.ndarray | None = None) -> np.ndarray:
