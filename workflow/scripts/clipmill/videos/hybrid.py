@@ -95,11 +95,11 @@ class Gradual:
         return self.decided <= self.begin + sum(span) // 2 < until
 
     def open(self, span: Scene, known: Sequence[Scene]) -> bool:
-        """Whether something new may be found in and around a span: what is too near to something known is not new."""
-        first, end = span[0] - READ, span[1] + READ
+        """Whether something new may be found in a span: what overlaps with something known, or is too near to it, is
+        not new."""
+        middle = sum(span) / 2
         return not any(
-            (span[0] < high and low < span[1]) or (low - self.apart <= first and end <= high + self.apart)
-            for low, high in known
+            (span[0] < high and low < span[1]) or low - self.apart < middle < high + self.apart for low, high in known
         )
 
     def asked(self, seen: np.ndarray, spans: list[Scene]) -> Iterator[Scene]:
