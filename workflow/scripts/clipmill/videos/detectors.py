@@ -161,14 +161,16 @@ class Hybrid(Adaptive):
 
     def scenes(self, count: int) -> list[Scene]:
         """What lies between cuts and transitions; what is too short for a scene beside a gradual transition is a part
-        of it."""
-        edges = sorted([*self.gradual.finish(self.cuts), *((cut, cut) for cut in self.cuts if 0 < cut < count)])
-        sides = list(pairwise([(0, 0), *edges, (count, count)]))
-        least = self.settings["min_scene_frames"]
+        of it, as is a cut so near to it."""
+        least, cuts, edges = self.settings["min_scene_frames"], [cut for cut in self.cuts if 0 < cut < count], []
+        for first, end in self.gradual.finish(self.cuts):
+            near = [cut for cut in cuts if first < end and first - least < cut < end + least]
+            edges.append((min(first, *near, first), max(end, *near, end)))
+        edges = sorted([*edges, *((cut, cut) for cut in cuts if not any(low <= cut <= high for low, high in edges))])
         return [
             (begin, end)
-            for (before, begin), (end, after) in sides
-            if end > begin and (end - begin >= least or (before == begin and end == after))
+            for (before, begin), (end, after) in pairwise([(0, 0), *edges, (count, count)])
+            if end - begin >= least or (end > begin and before == begin and end == after)
         ]
 
 
