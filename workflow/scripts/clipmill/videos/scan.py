@@ -130,7 +130,7 @@ class Scan:
         if frame.index not in self.stored:
             size = pictures.shrunk(self.size, self.settings["short_side"])
             view = view or self.viewer(frame.picture)
-            small = pictures.upright(frame.picture, size, view.coded)
+            small = view.stored(size)
             self.meters.look(frame.index, view.coded, small, view.pose)
             self.put(frame.index, self.seconds(frame.index), frames.encode(small, self.settings["quality"]))
             self.stored.add(frame.index)
@@ -155,7 +155,7 @@ class Scan:
 
     def seconds(self, index: int) -> float:
         """Seconds of a frame from the first one on."""
-        return float((self.pts[index] - self.pts[0]) * self.tick)
+        return (self.pts[index] - self.pts[0]) * self.tick.numerator / self.tick.denominator
 
 
 def rate(average: Fraction, steps: int, seconds: float) -> float:

@@ -3,26 +3,26 @@
 from functools import cached_property
 
 import av
-import cv2
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from clipmill.videos import pictures
-from clipmill.videos.content import compared_size
-
-PIXELS = 80, 48
-"""Columns and lines of single pixels that are seen of every frame: no means, so that noise tells frames apart."""
+from clipmill.videos import pictures, rows
+from clipmill.videos.rows import Rows
 
 
 class Viewer:
     """Makes the views of one video's frames, one after the other, with buffers that are kept."""
 
     def __init__(self):
-        self.colours = VideoReformatter()
+        self.colours, self.shrinks = VideoReformatter(), VideoReformatter()
         self.small: np.ndarray | None = None
+        self.kind, self.rows = None, None
 
     def __call__(self, picture: av.VideoFrame) -> "View":
         """The view of the next frame."""
+        kind = rows.kind(picture)
+        if kind != self.kind:
+            self.kind, self.rows = kind, Rows(picture) if rows.same(*kind) else None
         return View(self, picture)
 
 
@@ -47,17 +47,26 @@ class View:
         """The whole frame upright, as PySceneDetect's own reader gives it."""
         return pictures.turn(self.coded, self.pose)
 
+    def stored(self, size: tuple[int, int]) -> np.ndarray:
+        """The frame as people see it, of `size` (height, width), for the store."""
+        return pictures.shrunken(self.picture, size, self.viewer.shrinks, lambda: self.coded)
+
+    @cached_property
+    def alone(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """`compared` and `pixels` of picked rows; None where the whole frame is at hand, or needed for them."""
+        if self.viewer.rows is None or self.pose != pictures.UPRIGHT or "coded" in self.__dict__:
+            return None
+        return self.viewer.rows.convert(self.picture)
+
     @cached_property
     def compared(self) -> np.ndarray:
         """The frame upright, in the size in which PySceneDetect compares frames."""
-        whole = self.upright
-        size = compared_size(whole.shape[1], whole.shape[0])
-        if size == (whole.shape[1], whole.shape[0]):
-            return whole
-        self.viewer.small = cv2.resize(whole, size, dst=self.viewer.small, interpolation=cv2.INTER_LINEAR)
+        if self.alone:
+            return self.alone[0]
+        self.viewer.small = rows.compared(self.upright, self.viewer.small)
         return self.viewer.small
 
     @cached_property
     def pixels(self) -> np.ndarray:
-        """Single pixels of the frame upright, of the size PIXELS."""
-        return cv2.resize(self.upright, PIXELS, interpolation=cv2.INTER_NEAREST)
+        """Single pixels of the frame upright, of the size rows.PIXELS."""
+        return self.alone[1] if self.alone else rows.pixels(self.upright)
