@@ -129,14 +129,17 @@ class RapidOcr(Detector):
     table in docs/thresholds.md.
     """
 
-    SURE, DOUBTFUL = 0.82, 0.65
+    SURE, DOUBTFUL = 0.8, 0.6
     """From which score of the detector a box is text, and from which one it may be, if letters can be read in it."""
-    LETTERS, READ = 2, 0.5
-    """How many letters the reader must find in a doubtful box, and how sure it must be of them on average. It knows no
-    Arabic, Hebrew or Georgian, yet it takes most of their letters for letters."""
+    LONG = 3
+    """How many times as long as high a sure box must be; in a shorter one, such as a ring or a frame, letters must be
+    read all the same."""
+    LETTERS, BOTH = 2, 1.25
+    """How many letters the reader must find, and the least sum of the detector's score and the reader's mean one. It
+    knows no Arabic, Hebrew or Georgian, yet it takes most of their letters for letters."""
     TALL, LARGEST = 0.25, 0.5
-    """Share of the picture's shorter side above which a doubtful box is too tall for a line, and share of the picture
-    above which no box is text: clouds, snow and dim pictures give such boxes."""
+    """Share of the picture's shorter side above which a box that is not sure is too tall for a line, and share of the
+    picture above which no box is text: clouds, snow and dim pictures give such boxes."""
     RIM = 0.1
     """As EasyOCR's `RIM`, measured by bench/ocr.py."""
     HEIGHT, WIDTHS = 48, (320, 1600)
@@ -170,13 +173,15 @@ class RapidOcr(Detector):
 
     def is_text(self, picture: np.ndarray, box: np.ndarray, shape, score: float) -> bool:
         """Whether a box (its four corners, and as a shape), of which the detector is so sure, is a line of text."""
-        sides, (height, width) = _sides(shape), picture.shape[:2]
-        if sides[1] <= MIN_SIZE or shape.area > self.LARGEST * height * width:
+        (short, long), (height, width) = _sides(shape), picture.shape[:2]
+        if long <= MIN_SIZE or shape.area > self.LARGEST * height * width:
             return False
-        if score >= self.SURE:
+        if score >= self.SURE and long >= self.LONG * short:
             return True
-        letters = self.letters(picture, box) if sides[0] <= self.TALL * min(height, width) else []
-        return len(letters) >= self.LETTERS and np.mean(letters) >= self.READ
+        if score < self.SURE and short > self.TALL * min(height, width):
+            return False
+        letters = self.letters(picture, box)
+        return len(letters) >= self.LETTERS and score + letters.mean() >= self.BOTH
 
     def letters(self, picture: np.ndarray, box: np.ndarray) -> np.ndarray:
         """How sure the reader is (0-1) of each letter that it finds in a box."""
