@@ -32,6 +32,8 @@ PACKAGES = [
     "torchvision",
     "open_clip_torch",
     "easyocr",
+    "rapidocr",
+    "onnxruntime",
     "transformers",
     "deepspeed",
     "numpy",
