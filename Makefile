@@ -35,7 +35,7 @@ draw = PYTHONPATH=workflow/scripts python -m clipmill.tools.graph --out
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-env: .venv/.installed ## install everything into .venv (needs Python 3.11 or later)
+env: .venv/.installed ## install everything into .venv (needs Python 3.11 or later); TORCH=cpu or cuda: which PyTorch
 	@:
 
 # vLLM pins torch and transformers, so it has an environment and a lock of its own. Its build for CPUs is published under
@@ -144,14 +144,11 @@ rebuild: env ## cut the clips of META=meta.csv again from VIDEOS into RESULTS (d
 sheet: env ## copy TABLE for a spreadsheet to OUT, with what it would run as a formula marked
 	@PYTHONPATH=workflow/scripts python -m clipmill.tools.sheet "$(TABLE)" --out "$(OUT)"
 
-bench: env ## measure speed on this machine
-	@PYTHONPATH=workflow/scripts:demo python bench/cpu.py $(ARGS)
+bench: env reel ## measure speed here and write it into docs/*.md (hours); ARGS="scan feeding": some; VIDEOS=folder
+	@PYTHONPATH=workflow/scripts:tests/kit:demo python bench/write.py --videos "$$VIDEOS" $(ARGS)
 
 bench-gpu: env ## measure each learned step on a GPU, next to the bare model
 	@PYTHONPATH=workflow/scripts:tests/kit python bench/gpu.py $(ARGS)
-
-bench-report: env ## measure the threshold page on 200,000 invented clips (needs Chromium)
-	@PYTHONPATH=workflow/scripts:tests/kit python bench/report.py $(ARGS)
 
 lock: env ## renew requirements.lock from pyproject.toml
 	@uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url pyproject.toml --group dev -o requirements.lock
@@ -172,10 +169,18 @@ slurm-down: ## stop it
 reel: env
 	@if [ "$$VIDEOS" = sample/videos ]; then python demo/reel.py sample; fi
 
+# PyTorch for GPUs brings 5 GB of CUDA. So a Linux machine with neither an NVIDIA card nor SLURM, whose nodes may have
+# cards, gets the build for CPUs, where its index can be reached. On other systems PyPI has no build for GPUs.
+TORCH ?= $(if $(or $(wildcard /dev/nvidiactl),$(shell command -v sbatch),$(filter-out Linux,$(shell uname -s))),cuda,cpu)
+
+# What uv says, less its list of small packages: one line for each large one that has come.
+progress = awk '/^Downloading/ { size[$$2] = $$3; all++; next } \
+	/^ Downloaded/ { printf "  %d of %d: %s %s\n", ++done, all, $$2, size[$$2]; fflush(); next } !/^ [-+~]|^Using/' >&2
+
 # uv installs in a minute what pip does in ten, and takes torch and torchvision that fit each other.
-.venv/.installed: requirements.lock
+.venv/.installed: requirements.lock $(if $(findstring command line,$(origin TORCH)),again)
 	@fail() { printf '%s\n' "make env: $$@" >&2; exit 1; }; \
-	echo "Installing into .venv: about 5 GB, some minutes the first time" >&2; \
+	echo "Installing into .venv: about $(if $(filter cpu,$(TORCH)),3,7) GB, some minutes the first time" >&2; \
 	if ! { .venv/bin/python -c '' && uv --version; } > /dev/null 2>&1; then \
 	  rm -rf .venv; hash -r; \
 	  if command -v uv > /dev/null; then \
@@ -199,5 +204,13 @@ reel: env
 	      "$$(grep '^uv==' requirements.lock)"; \
 	  fi; \
 	fi; \
-	uv pip sync --quiet --compile-bytecode --python .venv/bin/python requirements.lock
+	packages() { uv pip sync --python .venv/bin/python "$$@" 2>&1 | $(progress); }; \
+	if [ $(TORCH) = cpu ] && packages --torch-backend cpu <(grep -Ev '^(nvidia|cuda|triton)[-=]' requirements.lock); then \
+	  echo "Installed: PyTorch's build for CPUs ($$(du -sh .venv | cut -f 1)). For GPUs: make env TORCH=cuda" >&2; \
+	else \
+	  [ $(TORCH) = cuda ] || echo "make env: no build of PyTorch for CPUs could be had; taking the one for GPUs, 5 GB more" >&2; \
+	  packages requirements.lock || fail "what stands above kept it from being installed; the same command goes on from there"; \
+	fi
 	@touch $@
+
+again:

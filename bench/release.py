@@ -28,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=10_000, help="how many pairs")
     parser.add_argument("--size", type=int, default=100_000, help="bytes of a clip")
-    parser.add_argument("--runs", type=int, default=3, help="measurements of each")
+    parser.add_argument("--runs", type=int, default=5, help="measurements of each")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="threads of a writer")
     parser.add_argument("--folder", help="where to write (default: the system's folder for temporary files)")
     args = parser.parse_args()
@@ -38,7 +38,8 @@ def main() -> None:
         works = {"copying": lambda: shutil.copytree(results / "clips", results / "copy")}
         for kind in (WebDataset, HuggingFace, Parquet, ReferenceCsv):
             works[kind.name] = lambda kind=kind: release(results, kind, args.threads)
-        print(f"{args.pairs} pairs, {args.pairs * args.size / 1e6:.0f} MB, {args.threads} threads")
+        size = f"{args.pairs} pairs, {args.pairs * args.size / 1e6:.0f} MB"
+        print(f"{size}, {args.threads} threads, medians of {args.runs} runs in turns:\n")
         show(measured(results, works, args.runs))
 
 
@@ -69,10 +70,11 @@ def show(found: dict[str, list[tuple[float, float, float]]]) -> None:
     medians = {
         name: [statistics.median(column) for column in zip(*times, strict=True)] for name, times in found.items()
     }
-    print(f"{'':<12} {'s':>7} {'ratio':>6} {'s to disk':>10} {'ratio':>6} {'CPU s':>7} {'ratio':>6}")
-    for name, (seconds, disk, cpu) in medians.items():
-        ratios = [value / base for value, base in zip((seconds, disk, cpu), medians["copying"], strict=True)]
-        print(f"{name:<12} {seconds:7.2f} {ratios[0]:6.2f} {disk:10.2f} {ratios[1]:6.2f} {cpu:7.2f} {ratios[2]:6.2f}")
+    print("| | s | ratio | s to disk | ratio | CPU s | ratio |\n|---|---|---|---|---|---|---|")
+    for name, times in medians.items():
+        ratios = [value / base for value, base in zip(times, medians["copying"], strict=True)]
+        cells = (f"{value:.2f} | {ratio:.2f}" for value, ratio in zip(times, ratios, strict=True))
+        print(f"| {name} | {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,10 @@
 """Measures the threshold page on invented clips: its size, what building it takes, and how smoothly a limit is dragged.
 
-Example: make bench-report ARGS="--clips 200000"
+Example: PYTHONPATH=workflow/scripts:tests/kit python bench/report.py --clips 200000
 """
 
 import argparse
-import os
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -48,6 +46,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.page:
         return drag(args.page.resolve(), args.steps)
+    print(f"| {args.clips:,} clips | |\n|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         mill = scored_run.pipeline(Path(folder) / "results")
         found = scored_run.rows(args.clips)
@@ -66,12 +65,11 @@ def build(mill, page: Path) -> None:
     """Build the page with its script, and print what that takes."""
     script = ROOT / "workflow/scripts/score_report.py"
     command = [sys.executable, script, "--settings", products.report(mill)["settings"], "--out", page]
-    started = time.monotonic()
     subprocess.run([*command, "--complete", page.with_name("complete.json")], check=True)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = used.ru_utime + used.ru_stime
-    print(f"page      {page.stat().st_size / 1e6:.2f} MB")
-    print(f"build     {cpu:.1f} CPU-s, {time.monotonic() - started:.1f} s, {used.ru_maxrss / 1024:.0f} MiB at most")
+    print(f"| size of the page | {page.stat().st_size / 1e6:.2f} MB |")
+    print(f"| built in | {cpu:.1f} CPU s, {used.ru_maxrss / 1024:.0f} MiB at most |")
 
 
 def drag(page: Path, steps: int) -> None:
@@ -81,7 +79,7 @@ def drag(page: Path, steps: int) -> None:
         started = time.monotonic()
         tab.goto(page.as_uri())
         tab.wait_for_selector("#yield strong")
-        print(f"open      {time.monotonic() - started:.2f} s until it counts")
+        print(f"| opened, until it counts | {time.monotonic() - started:.2f} s |")
         inspector = tab.context.new_cdp_session(tab)
         inspector.send("Performance.enable", {"timeDomain": "threadTicks"})
         for name in ("aes", "flow"):
@@ -89,12 +87,9 @@ def drag(page: Path, steps: int) -> None:
             frames = sorted(tab.evaluate(DRAG, {"name": name, "steps": steps}))
             each = (computed(inspector) - before) / steps * 1000
             smooth = sum(frame < 33 for frame in frames) / len(frames)
-            middle, worst = statistics.median(frames), frames[int(0.95 * len(frames))]
-            print(
-                f"drag {name:<5}{smooth:.1%} of {steps} frames under 33 ms; median {middle:.1f} ms, p95 {worst:.1f} ms"
-            )
-            print(f"          {each:.1f} ms of computing per frame")
-    print(f"machine   {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+            worst = frames[int(0.95 * len(frames))]
+            print(f"| {name}: frames of a drag under 33 ms | {smooth:.1%} of {steps}; p95 {worst:.1f} ms |")
+            print(f"| {name}: computing of the page's thread per frame | {each:.1f} ms |")
 
 
 def computed(inspector) -> float:

@@ -41,8 +41,9 @@ def main() -> None:
         schema = ROOT / "workflow" / "schemas" / "config.schema.yaml"
         pipeline = Pipeline(check(mill.config, schema), load(schema))
         parts = {"digests on writing and reading": digests(mill.results), "check at the start": start(pipeline)}
+    print("| | CPU s | share |\n|---|---|---|")
     for name, seconds in {"the whole run": whole, **parts, "vouching": sum(parts.values())}.items():
-        print(f"{name:<32} {seconds:8.2f} CPU s  {100 * seconds / whole:6.2f} %")
+        print(f"| {name} | {seconds:.2f} | {100 * seconds / whole:.2f} % |")
 
 
 def digests(results: Path) -> float:

@@ -1,6 +1,9 @@
 """Text on the picture: the union of boxes is exact, and the detector finds rendered text and how much it covers."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
+import ocr as bench
 import pytest
 import torch
 from clipmill.clips import ocr
@@ -125,3 +128,75 @@ def test_scores_are_the_same_for_any_batch_and_the_fullest_frame_counts(tmp_path
 
 def test_the_weights_are_the_packages_own_and_load_without_running_code():
     assert torch.load(weights.packaged("easyocr"), map_location="cpu", weights_only=True)
+
+
+@pytest.fixture(scope="module")
+def rapid():
+    return ocr.RapidOcr({"model": "rapidocr", "frames": [0.5], "canvas": 640})
+
+
+@pytest.mark.parametrize("background", [plain, scenery])
+@pytest.mark.parametrize("name", TEXTS)
+def test_the_detector_for_cpus_finds_rendered_text_and_about_its_area(rapid, name, background):
+    picture, truth = written(TEXTS[name], background())
+    count, area = rapid.read(rapid.prepare([picture]))[0]
+    assert count >= 1
+    assert truth * 0.85 < area < truth * 1.4
+
+
+def test_the_detector_for_cpus_gives_each_line_a_box_and_a_picture_without_text_none(rapid):
+    picture, _ = written(
+        [("first line", 40, 60, 40, 0), ("second", 40, 380, 150, 0), ("third", 40, 60, 280, 0)], plain()
+    )
+    read = rapid.read(rapid.prepare([picture, plain(), scenery(), np.full((9000, 2, 3), 90, np.uint8)]))
+    assert [count for count, _ in read] == [3, 0, 0, 0]
+    assert [area for _, area in read[1:]] == [0, 0, 0]
+
+
+def test_the_detector_for_cpus_says_the_same_of_a_frame_in_any_company_and_thread(rapid):
+    pictures = [written(TEXTS[name], background())[0] for name in TEXTS for background in (plain, scenery)]
+    alone = [rapid.prepare([picture]).rest[0] for picture in pictures]
+    with ThreadPoolExecutor(4) as pool:
+        at_once = list(pool.map(lambda picture: rapid.prepare([picture]).rest[0], pictures * 2))
+    for some in (rapid.prepare(pictures).rest, at_once[: len(pictures)], at_once[len(pictures) :]):
+        assert [(size, [box.wkb for box in boxes]) for size, boxes in some] == [
+            (size, [box.wkb for box in boxes]) for size, boxes in alone
+        ]
+
+
+@pytest.mark.parametrize(
+    "texture", [one for one in bench.TEXTURES if one is not bench.shapes], ids=lambda texture: texture.__name__
+)
+def test_the_detector_for_cpus_sees_no_text_in_a_texture(rapid, texture):
+    """But for rings and strokes, which may lie like letters: the large truth below counts how often they are read."""
+    pictures = [texture(np.random.default_rng([2, number])) for number in range(2)]
+    assert rapid.read(rapid.prepare(pictures)) == [(0, 0)] * 2
+
+
+@pytest.mark.parametrize("kind", bench.KINDS)
+def test_the_detector_for_cpus_finds_every_kind_of_text(rapid, kind):
+    page = bench.Page(Image.fromarray(scenery()), np.random.default_rng(3), "Latin", int(HEIGHT * bench.KINDS[kind][1]))
+    getattr(page, kind.replace(" ", "_"))()
+    ((_, boxes),) = rapid.prepare([np.array(page.picture)]).rest
+    hit, wrong, _ = bench.compared(page.lines, boxes)
+    assert all(hit)
+    assert not any(wrong)
+
+
+@pytest.mark.slow
+def test_the_detector_for_cpus_against_a_large_truth(rapid):
+    """3 seeds that the limits were not chosen on: textures, and text of all kinds and scripts on photographs."""
+    blank = [scenery(), np.ascontiguousarray(scenery()[:, ::-1]), plain(), plain(20)]
+    false, lines, wrong = [], [], []
+    for seed in (11, 12, 13):
+        textures = [texture(np.random.default_rng([seed, n])) for texture in bench.TEXTURES for n in range(4)]
+        false += [count > 0 for count, _ in rapid.read(rapid.prepare(textures))]
+        for _, _, picture, corners in bench.written(blank, 2, seed):
+            ((_, boxes),) = rapid.prepare([picture]).rest
+            hit, extra, _ = bench.compared(corners, boxes)
+            lines += hit
+            wrong += extra
+    print(f"textures with boxes {np.mean(false):.3f}, lines found {np.mean(lines):.3f}, wrong {np.mean(wrong):.3f}")
+    assert np.mean(false) <= 0.03
+    assert np.mean(lines) >= 0.92
+    assert np.mean(wrong) <= 0.01

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from clipmill.clips import overlays
+from clipmill.clips.ocr import DETECTORS
 from clipmill.videos import frames
 from PIL import Image, ImageDraw, ImageFont
 from score_ocr import ScoreOcr
@@ -95,7 +96,8 @@ def store(folder, number, laid_over, in_scene, speed=24, photo="coffee"):
     }  # fmt: skip
 
 
-def test_the_detector_tells_drawn_overlays_from_text_in_a_moving_scene(tmp_path):
+@pytest.mark.parametrize("model", DETECTORS)
+def test_the_detector_tells_drawn_overlays_from_text_in_a_moving_scene(tmp_path, model):
     rows = [
         store(tmp_path, 1, [("LIVE", 10, 6)], []),
         store(tmp_path, 2, [("hello there again", 70, 145)], []),
@@ -103,7 +105,7 @@ def test_the_detector_tells_drawn_overlays_from_text_in_a_moving_scene(tmp_path)
         store(tmp_path, 4, [], []),
         {**store(tmp_path, 5, [("LIVE", 10, 6)], []), "num_frames": "1", "end_frame": "1"},
     ]
-    settings = {"model": "easyocr", "frames": MOMENTS, "canvas": 320}
+    settings = {"model": model, "frames": MOMENTS, "canvas": 320}
     logo, subtitle, sign, nothing, image = run(ScoreOcr, settings, tmp_path, rows, 5)
     assert float(logo["ocr_corner"]) == float(logo["ocr_overlay"]) > 0.01
     assert float(subtitle["ocr_overlay"]) > 0.02
@@ -117,7 +119,8 @@ def test_the_detector_tells_drawn_overlays_from_text_in_a_moving_scene(tmp_path)
 
 
 @pytest.mark.slow
-def test_precision_and_recall_over_many_clips(tmp_path):
+@pytest.mark.parametrize("model", DETECTORS)
+def test_precision_and_recall_over_many_clips(tmp_path, model):
     """Logos in every corner, subtitles that stay and that change, signs in the scene, several at once, three speeds."""
     logos = [("NEWS", 8, 5), ("TV 5", 262, 5), ("LIVE", 8, 150), ("@maria", 236, 150)]
     subtitles = [("never say that again", 60, 146), (["come with me", "hello there my friend", "now"] * 3, 90, 146)]
@@ -131,7 +134,7 @@ def test_precision_and_recall_over_many_clips(tmp_path):
                 if (len(rows) + speed // 12) % 2 == 0 or photo == "coffee":
                     rows.append(store(tmp_path, len(rows), laid_over, in_scene, speed, photo))
                     true.append(bool(laid_over))
-    settings = {"model": "easyocr", "frames": MOMENTS, "canvas": 320}
+    settings = {"model": model, "frames": MOMENTS, "canvas": 320}
     values = run(ScoreOcr, settings, tmp_path, rows, 8)
     found, true = np.array([float(value["ocr_overlay"]) > 0 for value in values]), np.array(true)
     print(

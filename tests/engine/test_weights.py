@@ -291,6 +291,13 @@ def test_the_demo_needs_nothing_that_is_not_in_a_package():
     assert all(source.startswith("package:") for source in needs_of("demo.yaml").values())
 
 
+def test_a_detector_with_a_reader_depends_on_the_weights_of_both():
+    needs = weights.needed("score.ocr", {"model": "rapidocr"})
+    assert [need.source for need in needs] == ["package:rapidocr", "package:rapidocr_reader"]
+    assert {need.key for need in needs} == {"score.ocr.model"}
+    assert len({weights.digest(need.path()) for need in needs}) == 2
+
+
 @pytest.mark.parametrize("name", weights.PACKAGED)
 def test_packaged_weights_are_installed(name):
     assert weights.packaged(name).stat().st_size > 1e6

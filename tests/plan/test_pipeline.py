@@ -11,7 +11,7 @@ CONCERNS = {
     "videos": set(), "results": None, "models": set(), "scratch": set(), "shards": set(), "max_error_share": set(),
     "scratch_gigabytes": set(),
     "item_minutes": set(), "sample": set(), "videos_root": set(), "chosen": set(), "captioners": set(),
-    "caption.given": set(), "caption.append": set(), "cut.mode": set(), "cut.crop_borders": set(),
+    "caption.given": set(), "caption.append": set(), "cut.check": set(), "cut.crop_borders": set(),
     "cut.deinterlace": set(), "duplicates": set(), "clusters": set(), "quality": {"videos.scan_videos"},
     "fmin": set(), "clips": set(), "detector": {"videos.scan_videos"}, "detectors.adaptive": {"videos.scan_videos"},
     "detectors": set(), "frames.source": {"scorers", "captions.caption_clips", "captions.score_match"},

@@ -16,9 +16,9 @@ def chosen(tmp_path):
     scored_run.write(mill, found)
 
     def choose(marked: tuple[str, ...] = ()):
-        early = clips.table(tmp_path / "results/work/rejects/clips.csv", ["id", "reason"]).set_index("id")["reason"]
-        rows, strata = clips.counted(tmp_path / "results/tables/scores.csv", ["id", "aes"], early)
-        rows["kept"] = ~rows["id"].isin(early.index)
+        rejected = tmp_path / "results/work/rejects/clips.csv"
+        rows, strata = clips.counted(tmp_path / "results/tables/scores.csv", ["id", "aes"], rejected)
+        rows["kept"] = rows["reason"] == ""
         values = {"aes": pd.to_numeric(rows["aes"]).to_numpy()}
         assert sum(one["rows"] for one in strata) == 5000
         return rows, *clips.pictured(rows, values, {"aes": [4.5]}, set(marked))

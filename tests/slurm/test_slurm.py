@@ -10,6 +10,8 @@ from slurm_cluster import Site, by_rule, cluster
 GPUS = {"score_aesthetic": 2, "score_flow": 2, "caption_clips": 2, "score_match": 8}
 """GPUs of the rules that hold any. The profile gives 8 to each; most have 2, because two cores run all the ranks."""
 LOGIN = {"list_videos", "plan_videos", "plan_clips", "plan_captions", "fetch_model", "summarize"}
+LIGHT = {"select_clips", "clean_captions", "select_pairs"}
+"""Rules whose jobs take less than a second: they wait in no queue."""
 
 
 @pytest.fixture(scope="module")
@@ -66,14 +68,14 @@ def test_two_jobs_share_a_node_without_meeting(site):
 
 def test_no_cpu_rule_holds_a_gpu_or_a_gpu_node(site):
     others = {rule: jobs for rule, jobs in site.jobs.items() if rule not in GPUS}
-    assert others.keys() >= {"scan_videos", "gather_videos", "select_clips", "label_camera", "cut_clips"}
+    assert others.keys() >= {"scan_videos", "gather_videos", "gather_clips", "label_camera", "cut_clips"}
     for jobs in others.values():
         for job in jobs:
             assert (job.partition, job.nodes, job.gpus) == ("cpu", {"cpu1"}, set())
 
 
-def test_plans_and_accounts_run_on_the_login_node(site):
-    assert not site.jobs.keys() & LOGIN
+def test_plans_accounts_and_light_rules_run_on_the_login_node(site):
+    assert not site.jobs.keys() & (LOGIN | LIGHT)
 
 
 def test_a_person_sees_rule_and_shard_in_the_queue(site):
@@ -100,6 +102,6 @@ def test_a_changed_threshold_reruns_only_what_follows_it(site, finished):
     with site.slurm.watch(site.folder) as jobs:
         site.change(**change).run()
     again = by_rule(jobs).keys()
-    assert "select_clips" in again
+    assert "gather_clips" in again
     assert not again & {"scan_videos", "score_aesthetic", "score_flow"}
     assert site.final() == finished.final()

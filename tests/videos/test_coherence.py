@@ -4,54 +4,15 @@ is done about it."""
 import json
 from itertools import pairwise
 
-import cv2
 import numpy as np
 import pytest
 from clipmill.videos import coherence
+from edits import camera, flashed, lit, mixed, through, titled, wiped
 from hypothesis import given
 from hypothesis import strategies as st
 from one_file import Scanned, span
 
 KEEP = {"stitch": False, "transitions": "keep", "trim_dark": False, "trim_seconds": 0}
-SIZE = 48, 80
-
-
-def camera(seed: int, frames: int, across: float = 0.3, down: float = 0.0, zoom: float = 0.0) -> np.ndarray:
-    """A camera over a large picture of blobs and grain, (frames, 48, 80, 3): pixels a frame, and share of its size."""
-    random = np.random.default_rng(seed)
-    picture = sum(
-        weight * cv2.resize(random.random((lines, 2 * lines, 3)), (1600, 800), interpolation=cv2.INTER_CUBIC)
-        for weight, lines in ((150, 14), (80, 50), (40, 200))
-    ).astype(np.float32)
-    out = []
-    for number in range(frames):
-        scale = 1 + zoom * number
-        x, y = 700 + across * (number - frames / 2), 350 + down * (number - frames / 2)
-        matrix = np.float32([[1 / scale, 0, x], [0, 1 / scale, y]])
-        warp = cv2.warpAffine(picture, matrix, SIZE[::-1], flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-        out.append(warp + random.normal(0, 4, warp.shape))
-    return np.clip(out, 0, 255).astype(np.float32)
-
-
-def mixed(one: np.ndarray, other: np.ndarray, length: int) -> np.ndarray:
-    """Both shots with a dissolve of `length` frames between them."""
-    share = (np.arange(1, length + 1) / (length + 1)).reshape(-1, 1, 1, 1)
-    return np.concatenate([one[:-length], (1 - share) * one[-length:] + share * other[:length], other[length:]])
-
-
-def through(colour: float, one: np.ndarray, other: np.ndarray, length: int) -> np.ndarray:
-    """Both shots with a fade of `length` frames through two of a colour between them."""
-    plain = np.full((length + 2, *SIZE, 3), colour, np.float32)
-    return mixed(mixed(one, plain, length // 2), other, length - length // 2)
-
-
-def wiped(one: np.ndarray, other: np.ndarray, length: int) -> np.ndarray:
-    """Both shots; between them a line runs over the picture."""
-    between = one[-length:].copy()
-    for number, picture in enumerate(between):
-        column = round(SIZE[1] * (number + 1) / (length + 1))
-        picture[:, :column] = other[number, :, :column]
-    return np.concatenate([one[:-length], between, other[length:]])
 
 
 def seen(frames: np.ndarray) -> np.ndarray:
@@ -59,25 +20,6 @@ def seen(frames: np.ndarray) -> np.ndarray:
     for frame in frames:
         thumbnails.add(np.clip(frame, 0, 255).astype(np.uint8))
     return thumbnails.array()
-
-
-def lit(frames: np.ndarray, last: float) -> np.ndarray:
-    """The light changes evenly to a share of what it was."""
-    return frames * np.linspace(1, last, len(frames)).reshape(-1, 1, 1, 1)
-
-
-def titled(frames: np.ndarray) -> np.ndarray:
-    """A title appears over a part of the picture within a second."""
-    shown = np.clip((np.arange(len(frames)) - 60) / 30, 0, 1).reshape(-1, 1, 1, 1)
-    out = frames.copy()
-    out[:, 18:30, 20:60] = (1 - shown) * out[:, 18:30, 20:60] + shown * 250
-    return out
-
-
-def flashed(frames: np.ndarray, at: int) -> np.ndarray:
-    out = frames.copy()
-    out[at : at + 3] = 250
-    return out
 
 
 SINGLE = {

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from clipmill.engine.rejects import Reject
-from cut_clips import read_back
+from clipmill.videos.clip_file import read_back
 from numbered_video import numbers, write
 from one_file import Scanned, ffmpeg, rgb, times
 from PIL import Image

@@ -12,6 +12,7 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -30,6 +31,10 @@ FIXED = [
     {"transformers"},
     {"deepspeed"},
 ]
+
+
+CUDA = re.compile(re.search(r"grep -Ev '(.+?)' requirements.lock", (ROOT / "Makefile").read_text())[1])
+"""Lines of the lock that `make env` leaves out with PyTorch's build for CPUs."""
 
 
 def name(requirement):
@@ -94,11 +99,24 @@ def test_what_is_installed_here_is_what_is_locked():
     installed = {}
     for package in here:
         try:
-            installed[package] = importlib.metadata.version(package)
+            installed[package] = Version(importlib.metadata.version(package)).public
         except importlib.metadata.PackageNotFoundError:
             installed[package] = "missing"
+    if "+cpu" in importlib.metadata.version("torch"):
+        here = {package: version for package, version in here.items() if not CUDA.match(f"{package}==")}
     wrong = {package: (installed[package], here[package]) for package in here if installed[package] != here[package]}
     assert not wrong, "installed, locked; `make env` installs the lock"
+
+
+def test_only_pytorch_needs_what_is_left_out_with_its_build_for_cpus():
+    left_out = {name(each) for each, line in zip(LOCKED, LINES, strict=True) if CUDA.match(line)}
+    assert {"nvidia-cudnn-cu13", "cuda-toolkit", "triton"} <= left_out
+    needed_by = set()
+    for package in importlib.metadata.distributions():
+        needs = [Requirement(line) for line in package.requires or []]
+        if any(name(each) in left_out and (not each.marker or each.marker.evaluate({"extra": ""})) for each in needs):
+            needed_by.add(canonicalize_name(package.name))
+    assert needed_by - left_out <= {"torch"}
 
 
 TRANSFORMERS = Path(find_spec("transformers").submodule_search_locations[0])

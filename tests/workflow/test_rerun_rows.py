@@ -24,8 +24,8 @@ FOLLOWS = {*PLANS, *(f"gather_{phase}" for phase in PHASES), "find_duplicates", 
 ALWAYS = {"summarize", "draw_figures"}
 """The account notes the configuration, whatever has changed in it, and the figures read the account."""
 SOME = ["fmin", "score.flow.seconds", "select.aes.min", "clean.prefix", "match.batch", "cut.crf", "shards.max"]
-ELSEWHERE = {"results", "videos", "score.ocr.model"}
-"""Another folder of results or videos is another run (tests/workflow/test_reruns.py); there is one text detector."""
+ELSEWHERE = {"results", "videos"}
+"""Another folder of results or videos is another run (tests/workflow/test_reruns.py)."""
 NEEDING = ("loudness", "silence", "ocr_overlay", "ocr_corner", "flow_camera", "flow_object")
 OF_SOUND = {f"select.{column}.{side}" for column in NEEDING for side in ("min", "max")}
 OF_MODELS = {f"caption.{key}" for key in ("engine", "also", "window_seconds", "format", "fields", "server.url")}

@@ -41,7 +41,7 @@ rule caption_clips:
     params:
         **literal(pipeline.params("captions.caption_clips")),
     shell:
-        'exec python "$CLIPMILL_WORKFLOW"/scripts/launch.py --gpus {resources.gpu} --ranks {resources.ranks} --threads {threads}'
+        'exec python "$CLIPMILL_WORKFLOW"/scripts/launch.py --ask --gpus {resources.gpu} --ranks {resources.ranks} --threads {threads}'
         " {params.command} --table {input.table:q} --models {input.models:q} --out {output:q} > {log:q} 2>&1"
 
 
@@ -65,6 +65,8 @@ use rule caption_clips as clean_captions with:
         pipeline.table("captions.clean_captions"),
     log:
         "<results>/logs/captions.clean_captions/{shard}.log",
+    # Without a model it takes a millisecond per caption, so it waits in no queue of a cluster.
+    localrule: not config["refine"]["model"]
     params:
         **literal(pipeline.params("captions.clean_captions")),
 
@@ -92,6 +94,7 @@ rule select_pairs:
         pipeline.table("captions.select_pairs"),
     log:
         "<results>/logs/captions.select_pairs/{shard}.log",
+    localrule: True
     threads: 1
     params:
         **literal(pipeline.selection("captions.select_pairs")),
@@ -166,6 +169,7 @@ use rule caption_clips as clean_more with:
         pipeline.of_captioner("clean_captions"),
     log:
         "<results>/logs/captions.clean_captions.{captioner}/{digest}.{shard}.log",
+    localrule: not config["refine"]["model"]
     params:
         code=lambda wildcards: pipeline.params(f"captions.clean_captions.{wildcards.captioner}")["code"],
         command=lambda wildcards: pipeline.params(f"captions.clean_captions.{wildcards.captioner}")["command"],

@@ -41,7 +41,7 @@ rule score_aesthetic:
     params:
         **literal(pipeline.params("clips.score_aesthetic")),
     shell:
-        'exec python "$CLIPMILL_WORKFLOW"/scripts/launch.py --gpus {resources.gpu} --ranks {resources.ranks} --threads {threads}'
+        'exec python "$CLIPMILL_WORKFLOW"/scripts/launch.py --ask --gpus {resources.gpu} --ranks {resources.ranks} --threads {threads}'
         " {params.command} --table {input.table:q} --models {input.models:q} --out {output:q} > {log:q} 2>&1"
 
 
@@ -159,6 +159,8 @@ rule select_clips:
         pipeline.table("clips.select_clips"),
     log:
         "<results>/logs/clips.select_clips/{shard}.log",
+    # It takes a tenth of a second, so it waits in no queue of a cluster.
+    localrule: True
     threads: 1
     params:
         **literal(pipeline.selection("clips.select_clips")),

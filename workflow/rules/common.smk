@@ -17,6 +17,7 @@ from clipmill.plan import captioning, options, products, targets
 from clipmill.plan.config import ConfigError, check, load
 from clipmill.plan.pipeline import Pipeline
 from clipmill.report import marks
+from snakemake.io import contains_wildcard
 
 SCHEMA = Path(workflow.basedir) / "schemas" / "config.schema.yaml"
 try:
@@ -62,8 +63,13 @@ def after_check(wildcards):
 
 
 def literal(values={}, **more):
-    """Params whose braces are text: as plain values, Snakemake would take `{...}` in a path or prompt for a wildcard."""
-    return {name: lambda wildcards, value=value: value for name, value in (values | more).items()}
+    """Params whose braces are text: as plain values, Snakemake would take `{word}` in a path or prompt for a wildcard.
+    A function is called, and looked into, for every job, so values without braces are plain; lint wants one for a
+    folder."""
+    return {
+        name: (lambda wildcards, value=value: value) if contains_wildcard(value) or value == pipeline.results else value
+        for name, value in (values | more).items()
+    }
 
 
 def literal_path(path):

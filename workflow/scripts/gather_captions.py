@@ -5,15 +5,17 @@ Example: python workflow/scripts/gather_captions.py --selected selected.csv --sh
 """
 
 import argparse
-import heapq
 import json
 import os
 import tempfile
+from itertools import chain
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from clipmill.captions import words
 from clipmill.captions.gathering import Others
-from clipmill.engine import files, rejects, remote, tables
+from clipmill.engine import blocks, files, joins, rejects, remote, tables
 from clipmill.videos.extras import KEYS
 
 META = [
@@ -78,26 +80,44 @@ def gather(args: argparse.Namespace, mine: Path) -> None:
     after_text = META.index("text") + 1
     scores = [name for name in selected if name not in (*META, *CLIPS, LAST)]
     of_meta = [*META[:after_text], *others.columns, *META[after_text:], *scores, *added, *passed, LAST]
+    every = [*names, *of_meta, *CUT, *rejects.TABLE, *chain(*args.append.values())]
     with files.whole(args.captions) as captions, files.whole(args.meta) as meta, files.whole(mine) as rejected:
-        to_captions = tables.writer(captions, [name for name in names if name not in missing])
-        to_meta = tables.writer(meta, [name for name in of_meta if name not in missing])
-        to_rejects = tables.writer(rejected, [*rejects.TABLE, *passed])
-        balanced = tables.balanced(args.selected, tables.concatenate(args.shards))
-        for row in others.beside(balanced, args.selected):
-            to_captions.writerow(row)
-            (to_rejects if rejects.is_reject(row) else to_meta).writerow(of_clip(row, args.sources, args.append))
-    every = heapq.merge(*map(tables.read, [*args.rejected, mine]), key=lambda row: (row["id"], row["relpath"]))
-    tables.write(args.rejects, [*rejects.TABLE, *passed], every)
+        to_captions = blocks.Writer(captions, [name for name in names if name not in missing])
+        to_meta = blocks.Writer(meta, [name for name in of_meta if name not in missing])
+        to_rejects = blocks.Writer(rejected, [*rejects.TABLE, *passed])
+        balanced = joins.balanced(args.selected, args.shards, every)
+        for rows in others.beside(balanced, args.selected):
+            to_captions.write(rows)
+            is_kept = pc.equal(rows["reason"], "")
+            to_rejects.write(rows.filter(pc.invert(is_kept)))
+            to_meta.write(of_clips(rows.filter(is_kept), args.sources, args.append))
+    streams = [blocks.read(path, [*rejects.TABLE, *passed]) for path in [*args.rejected, mine]]
+    with files.whole(args.rejects) as file:
+        to_rejects = blocks.Writer(file, [*rejects.TABLE, *passed])
+        for rows in joins.merged(streams, lambda rows: blocks.joined(rows["id"], "\0", rows["relpath"])):
+            to_rejects.write(rows)
 
 
-def of_clip(row: dict, sources: Path | str | None, append: dict[str, list[str]]) -> dict:
-    """A row of meta.csv: the measures of the file that was cut, and captions with what `append` adds to each; of a clip
-    that stays in its source, its path."""
-    row = row | {name: words.appended(row[name], row, columns) for name, columns in append.items() if row.get(name)}
+def of_clips(rows: pa.RecordBatch, sources: Path | str | None, append: dict[str, list[str]]) -> pa.RecordBatch:
+    """Rows of meta.csv: the measures of the files that were cut, and captions with what `append` adds to each; of clips
+    that stay in their sources, their paths."""
+    found = blocks.columns(rows)
+    for name in append.keys() & found.keys():
+        said = [words.appended(row[name], row, append[name]) for row in rows.select([name, *append[name]]).to_pylist()]
+        found[name] = pa.array(said, pa.string())
     if sources:
-        place = remote.join(sources, row["relpath"])
-        row = {**row, "path": place if remote.is_remote(place) else os.path.abspath(place)}
-    return {**row, **{name: row[cut] for name, cut in zip(tables.MEASURES, CUT, strict=True) if row.get(cut)}}
+        coded = pc.dictionary_encode(found["relpath"])
+        paths = [path_of(sources, relpath) for relpath in coded.dictionary.to_pylist()]
+        found["path"] = pa.array(paths, pa.string()).take(coded.indices)
+    for name, cut in zip(tables.MEASURES, CUT, strict=True):
+        found[name] = pc.if_else(pc.equal(found[cut], ""), found[name], found[cut])
+    return blocks.block(found, list(found))
+
+
+def path_of(sources: Path | str, relpath: str) -> str:
+    """The path or the address of a source."""
+    place = remote.join(sources, relpath)
+    return place if remote.is_remote(place) else os.path.abspath(place)
 
 
 if __name__ == "__main__":

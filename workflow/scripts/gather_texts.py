@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from clipmill.captions.gathering import Others, said
-from clipmill.engine import rejects, tables
+from clipmill.engine import blocks, files, joins, rejects, tables
 
 COLUMNS = ("id", "relpath", "start", "end", "text")
 
@@ -25,8 +25,11 @@ def main() -> None:
     args = parser.parse_args()
     others = Others(args.captioners, args.more)
     columns = dict.fromkeys([*COLUMNS, *said(tables.columns(args.shards[0])), *others.columns, *rejects.COLUMNS])
-    rows = tables.balanced(args.selected, tables.concatenate(args.shards))
-    tables.write(args.out, columns, others.beside(rows, args.selected))
+    rows = joins.balanced(args.selected, args.shards, columns)
+    with files.whole(args.out) as file:
+        out = blocks.Writer(file, columns)
+        for found in others.beside(rows, args.selected):
+            out.write(found)
 
 
 if __name__ == "__main__":

@@ -12,14 +12,11 @@ SIGTERM at once and end the job before the ranks have written what they have.
 import argparse
 import contextlib
 import os
-import runpy
 import signal
+import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
-
-import psutil
 
 STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
@@ -31,6 +28,9 @@ def main() -> int:
     parser.add_argument("--ranks", type=int, default=1, help="ranks of a job without GPUs")
     parser.add_argument("--together", action="store_true", help="one process that has all GPUs and CPUs of the job")
     parser.add_argument("--threads", type=int, default=1, help="CPUs of the job, which the ranks share")
+    parser.add_argument(
+        "--ask", action="store_true", help="start ranks only where the script, run with --ask, has something to compute"
+    )
     parser.add_argument("script")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="passed on to the script")
     args = parser.parse_args()
@@ -48,7 +48,13 @@ def main() -> int:
         "OMP_NUM_THREADS": "1",
     }
     if ranks == 1:
-        return supervise([sys.executable, args.script, *args.arguments], environment, lambda process: [process])
+        return supervise([sys.executable, args.script, *args.arguments], environment)
+    if args.ask:  # ranks take seconds each to start
+        status = supervise([sys.executable, args.script, *args.arguments, "--ask"], environment)
+        if status != os.EX_TEMPFAIL:
+            return status
+    import tempfile
+
     # --standalone: a free port and an id of its own, so that two jobs on one node never meet. The addresses are given
     # because looking up the node's own name fails or stalls on many clusters.
     environment["GLOO_SOCKET_IFNAME"] = "lo"
@@ -57,7 +63,7 @@ def main() -> int:
         torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1"]
         torchrun += [f"--nproc-per-node={ranks}", f"--log-dir={errors}", "--signals-to-handle=SIGQUIT"]
         command = [*torchrun, __file__, "--as-rank", args.script, *args.arguments]
-        return supervise(command, environment, psutil.Process.children, preexec_fn=ignore_stop)
+        return supervise(command, environment, children, preexec_fn=ignore_stop)
 
 
 def ignore_stop() -> None:
@@ -66,25 +72,34 @@ def ignore_stop() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def supervise(command: list[str], environment: dict[str, str], ranks: Callable, **popen) -> int:
+def children(process: subprocess.Popen) -> list:
+    """The processes that a process has started."""
+    import psutil
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(process.pid).children()
+    return []
+
+
+def supervise(command: list[str], environment: dict[str, str], ranks: Callable = lambda one: [one], **popen) -> int:
     """Run a command to its end, forward a signal to stop to its ranks as SIGTERM (once each); return the exit status.
 
-    `ranks` gives the processes to signal, from the psutil.Process of the command.
+    `ranks` gives the processes to signal, from that of the command: itself by default.
     """
     stop: list[int] = []
     for number in STOP:
         signal.signal(number, lambda number, frame: stop.append(number))
-    process = psutil.Popen(command, env=environment, **popen)
+    process = subprocess.Popen(command, env=environment, **popen)
     told: set[int] = set()
     while True:
-        with contextlib.suppress(psutil.TimeoutExpired):
+        with contextlib.suppress(subprocess.TimeoutExpired):
             status = process.wait(timeout=0.2)
             break
-        with contextlib.suppress(psutil.NoSuchProcess):
-            for rank in ranks(process) if stop else ():
-                if rank.pid not in told:
-                    told.add(rank.pid)
-                    rank.terminate()
+        for rank in ranks(process) if stop else ():
+            if rank.pid not in told:
+                told.add(rank.pid)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(rank.pid, signal.SIGTERM)
     if stop and status:
         return 128 + signal.SIGTERM
     return 128 - status if status < 0 else status
@@ -92,6 +107,8 @@ def supervise(command: list[str], environment: dict[str, str], ranks: Callable, 
 
 def as_rank(script: str, arguments: list[str]) -> None:
     """Become one rank: stop ignoring signals, take the device, run the script, leave its error to torchrun."""
+    import runpy
+
     from torch.distributed.elastic.multiprocessing.errors import record
 
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -13,8 +13,9 @@ import json
 import sys
 from pathlib import Path
 
-from clipmill.engine import files, tables
+from clipmill.engine import files, merging, tables
 from clipmill.engine.fingerprints import digest
+from clipmill.engine.memo import Memo
 from clipmill.plan import shards
 from clipmill.videos.extras import KEYS
 
@@ -36,6 +37,8 @@ def main() -> None:
     target = args.minutes * 60 * args.devices
     others = tables.columns(args.extras)[len(KEYS) :] if args.extras else []
     extras = [name for name in others if name not in args.needed]
+    for _, memo in memos:
+        merging.merge(Memo(memo, ()))
     question = digest(shards.content(args.table, extras), target, args.max, memos)
     ranges = shards.answered(folder / "plan.json", question)
     if ranges is None:

@@ -87,7 +87,7 @@ class ScanVideos(FrameStep):
         else:
             found = (json.loads(values[name]) for name in ("scenes", "joints", "transitions"))
             pieces = coherence.pieces(*found, quality.Series.of(values["meters"]).black, times, limits)
-            whole = split(pieces, times, limits, damaged, promised)
+            whole = split(pieces, times, limits, damaged, promised, (0, count))
         return marks.clips(marked, whole, pieces, times, limits, damaged) if marked else whole
 
 

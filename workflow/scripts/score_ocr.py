@@ -4,15 +4,17 @@ Of several frames, the largest value counts, in each column. Then there are `ocr
 share that text covers which stays in its place over these moments, and such text in corners (see `overlays`).
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from clipmill.clips import overlays
-from clipmill.clips.ocr import DETECTORS, covered
+from clipmill.clips.ocr import DETECTORS, Size, covered
 from clipmill.clips.scorer import Scorer
 from clipmill.engine.job import main
 
 
 class ScoreOcr(Scorer):
-    """`ocr` and `ocr_area` by EasyOCR's detector; of several moments, `ocr_overlay` and `ocr_corner`."""
+    """`ocr` and `ocr_area`; of several moments, `ocr_overlay` and `ocr_corner`."""
 
     columns = ("ocr", "ocr_area")
     depends_on = ("start_frame", "end_frame", "num_frames", "crop")
@@ -33,10 +35,10 @@ class ScoreOcr(Scorer):
         if len(self.columns) == len(ScoreOcr.columns):
             boxes, area = map(max, zip(*self.detector.conclude(rest, answers), strict=True))
             return {"ocr": boxes, "ocr_area": float(area)}
-        return over_time(rest, self.detector.found(answers))
+        return over_time(*zip(*self.detector.found(rest, answers), strict=True))
 
 
-def over_time(sizes: list[tuple[int, int]], found: list[list]) -> dict:
+def over_time(sizes: Sequence[Size], found: Sequence[list]) -> dict:
     """The columns of a clip by the (height, width) of its frames and the boxes in them; a still image has no text that
     stays."""
     area = max(covered(boxes, *size) for boxes, size in zip(found, sizes, strict=True))

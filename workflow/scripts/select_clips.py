@@ -4,7 +4,7 @@ Example: python workflow/scripts/select_clips.py --table 00000.csv --scores aes.
              --select '{"aes": {"min": 5}}'
 """
 
-from clipmill.clips import thresholds
+from clipmill.clips import selecting
 
 if __name__ == "__main__":
-    thresholds.main("select_clips", __doc__)
+    selecting.main("select_clips", __doc__)

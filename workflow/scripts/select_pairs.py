@@ -3,7 +3,7 @@
 Example: python workflow/scripts/select_pairs.py --table 00000.csv --out pairs.csv --select '{"match": {"min": 20}}'
 """
 
-from clipmill.clips import thresholds
+from clipmill.clips import selecting
 
 if __name__ == "__main__":
-    thresholds.main("select_pairs", __doc__)
+    selecting.main("select_pairs", __doc__)

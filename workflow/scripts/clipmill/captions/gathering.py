@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from clipmill.engine import rejects, tables
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from clipmill.engine import blocks, joins, tables
 
 OWN = "text"
 """How the names of a captioner's columns begin."""
@@ -23,15 +26,19 @@ class Others:
         """For each captioner its columns, and what they are called beside those of `caption`."""
         self.columns = [name for names in self.names for name in names.values()]
 
-    def beside(self, rows: Iterator[dict], selected: Path) -> Iterator[dict]:
-        """These rows with what each captioner says of them; "" where it is nothing of use. `selected`: the table that
-        the shards were cut from."""
-        streams = [tables.balanced(selected, tables.concatenate(paths)) for paths in self.tables]
-        for row, *others in zip(rows, *streams, strict=True):
-            found = dict(row)
+    def beside(self, rows: Iterator[pa.RecordBatch], selected: Path) -> Iterator[pa.RecordBatch]:
+        """Blocks of these rows with what each captioner says of them; "" where it is nothing of use. `selected`: the
+        table that the shards were cut from."""
+        streams = [
+            joins.balanced(selected, paths, ["id", *names, "reason"])
+            for paths, names in zip(self.tables, self.names, strict=True)
+        ]
+        for found, *others in joins.beside(rows, *streams):
+            more = {}
             for names, other in zip(self.names, others, strict=True):
-                found |= {new: "" if rejects.is_reject(other) else other[name] for name, new in names.items()}
-            yield found
+                lost = pc.not_equal(other["reason"], "")
+                more |= {new: pc.if_else(lost, "", other[name]) for name, new in names.items()}
+            yield blocks.changed(found, more)
 
 
 def said(columns: list[str]) -> list[str]:

@@ -135,6 +135,10 @@ def going(
 
 def reject(row: dict, found: dict) -> dict:
     """The row of a clip that goes, as a reject; `found`: what `going` says of it."""
-    where = f"{found['of']} of {found['relpath']} at {found['start'] or 0} s shows the same and stays"
-    where += f" (cosine {found['cosine']})" if found.get("cosine") else ""
-    return rejected(row, STAGE, DUPLICATE, where)
+    return rejected(row, STAGE, DUPLICATE, where(found))
+
+
+def where(found: dict) -> str:
+    """Where the better clip is, of what `going` says of a clip."""
+    said = f"{found['of']} of {found['relpath']} at {found['start'] or 0} s shows the same and stays"
+    return said + (f" (cosine {found['cosine']})" if found.get("cosine") else "")

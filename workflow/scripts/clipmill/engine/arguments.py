@@ -30,4 +30,7 @@ def arguments(description: str) -> argparse.Namespace:
     parser.add_argument(
         "--item-minutes", type=float, default=15, help="after which an item without progress is given up"
     )
+    parser.add_argument(
+        "--ask", action="store_true", help="write the table only where nothing is to compute; else end with status 75"
+    )
     return parser.parse_args()

@@ -47,15 +47,15 @@ def _write_sum(path: Path, text: str) -> None:
         file.write(text.encode())
 
 
-def write_if_changed(path: str | Path, text: str) -> bool:
+def write_if_changed(path: str | Path, text: str | bytes) -> bool:
     """Write `text` whole to `path` unless it already holds these bytes; returns whether it was written."""
-    path = Path(path)
+    path, content = Path(path), text.encode() if isinstance(text, str) else text
     with contextlib.suppress(vouch.Damaged):
         vouch.check(path)
-        if path.read_bytes() == text.encode():
+        if path.read_bytes() == content:
             return False
     with whole(path) as file:
-        file.write(text)
+        file.buffer.write(content)
     return True
 
 

@@ -1,12 +1,16 @@
 """Fingerprints of code and settings, by which Snakemake and the memo know what must run again."""
 
 import ast
+import atexit
+import contextlib
 import hashlib
 import json
+import sys
 from functools import cache
+from importlib.util import cache_from_source
 from pathlib import Path
 
-from clipmill.engine import syntax
+from clipmill.engine import files, syntax, vouch
 
 SCRIPTS = Path(__file__).resolve().parents[2]
 
@@ -37,6 +41,13 @@ def fingerprint(script: str, model: str | None = None, engine: bool = True) -> s
     a table of models, only the one that stands for `model` counts. With `engine=False` the engine does not count: it
     carries results but makes none, so the memo outlives a change to it.
     """
+    name, notes = f"{script} {model} {engine}", _notes()
+    if name not in notes.known:
+        notes.add(name, _made(script, model, engine))
+    return notes.known[name]
+
+
+def _made(script: str, model: str | None, engine: bool) -> str:
     start = SCRIPTS / f"{script}.py"
     files = _all_imported(start)
     hashes: dict[str, str] = {}
@@ -99,5 +110,38 @@ def _names(path: Path) -> frozenset[str]:
 
 def forget() -> None:
     """Read every file again: code has changed since the last fingerprint of this process."""
-    for cached in (fingerprint, _whole, _names, syntax.statements):
+    for cached in (fingerprint, _notes, _whole, _names, syntax.statements):
         cached.cache_clear()
+
+
+class _Notes:
+    """The fingerprints that former processes have made of the same code, byte for byte: to parse it takes a second, and
+    every run, dry run and job of a cluster needs them. They lie where Python keeps what it has compiled."""
+
+    def __init__(self):
+        self.path = Path(cache_from_source(str(SCRIPTS / "clipmill" / "fingerprints.py"))).with_suffix(".json")
+        code = hashlib.blake2b(sys.version.encode(), digest_size=16)
+        for path in sorted(SCRIPTS.rglob("*.py")):
+            content = path.read_bytes()
+            code.update(f"{path.relative_to(SCRIPTS)} {len(content)}\n".encode() + content)
+        self.code, self.known, self.is_new = code.hexdigest(), {}, False
+        with contextlib.suppress(OSError, vouch.Damaged, ValueError):
+            notes = json.loads(vouch.content(self.path))
+            self.known = notes["fingerprints"] if notes["code"] == self.code else {}
+
+    def add(self, name: str, value: str) -> None:
+        """Note a fingerprint when the process ends."""
+        if not self.is_new and not sys.dont_write_bytecode:
+            self.is_new = True
+            atexit.register(self.write)
+        self.known[name] = value
+
+    def write(self) -> None:
+        """Write the notes; where the code may not be written to, there are none."""
+        with contextlib.suppress(OSError), files.whole(self.path) as file:
+            json.dump({"code": self.code, "fingerprints": self.known}, file)
+
+
+@cache
+def _notes() -> _Notes:
+    return _Notes()

@@ -39,8 +39,8 @@ def main(kind: type[Step], description: str) -> None:
     settings = json.loads(args.settings)
     for number in STOP:
         signal.signal(number, _terminate)
-    ranks = Ranks(kind.ranks_of_a_copy(settings))
-    step = kind(settings, args.results, Sources(args.videos), args.store, ranks.device())
+    ranks = Ranks(1 if args.ask else kind.ranks_of_a_copy(settings))
+    step = kind(settings, args.results, Sources(args.videos), args.store)
     try:
         job = Job(step, args, ranks)
     except vouch.Damaged as error:
@@ -117,8 +117,11 @@ class Job:
         mine = [row["id"] for row in self.items if self.key(row) not in known]
         wanted = set(json.loads(self.ranks.agree("missing", json.dumps(mine))))
         missing = [row for row in self.items if row["id"] in wanted]
+        if missing and self.args.ask:
+            _leave(os.EX_TEMPFAIL)
         self.progress.begin(len(missing), sum(held["fault"] != "" for held in known.values()))
         if missing:
+            self.step.device = self.ranks.device()  # here, for to find a GPU takes torch
             compute = Compute(self.step, self.name, self.args, self.ranks, len(self.rows), self.keep)
             compute.run(missing, self.progress, after_batch=self.flush_in_time)
         self.flush()

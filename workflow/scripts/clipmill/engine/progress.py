@@ -27,8 +27,6 @@ from collections.abc import Iterable, Iterator
 from numbers import Real
 from pathlib import Path
 
-from tqdm import tqdm
-
 from clipmill.engine import rejects
 from clipmill.engine.files import temporary
 from clipmill.engine.ranks import Ranks
@@ -79,16 +77,20 @@ def stamp() -> dict:
 
 
 class Tally:
-    """Passes on the rows of a shard and counts those that `stage` rejects, for rules that compute nothing."""
+    """Counts the rows of a shard and those that `stage` rejects, for rules that compute nothing."""
 
-    def __init__(self, rows: Iterable[dict], stage: str):
-        self.rows, self.stage = rows, stage
-        self.of, self.rejects = ["", "", 0], 0
+    def __init__(self, stage: str):
+        self.stage, self.of, self.rejects = stage, ["", "", 0], 0
 
-    def __iter__(self) -> Iterator[dict]:
-        for row in self.rows:
-            self.of = [self.of[0] or row["id"], row["id"], self.of[2] + 1]
-            self.rejects += rejects.is_reject(row) and row["stage"] == self.stage
+    def count(self, first: str, last: str, rows: int, rejected: int) -> None:
+        """Count so many rows from one id to another."""
+        self.of = [self.of[0] or first, last, self.of[2] + rows]
+        self.rejects += rejected
+
+    def each(self, rows: Iterable[dict]) -> Iterator[dict]:
+        """Pass on rows and count them."""
+        for row in rows:
+            self.count(row["id"], row["id"], 1, rejects.is_reject(row) and row["stage"] == self.stage)
             yield row
 
     def finished(self, table: Path) -> None:
@@ -104,7 +106,7 @@ class Progress:
         self.name, self.ranks, self.place, self.of = name, ranks, place(table), identity(rows)
         self.missing = self.known_rejects = 0
         self.state = "running"
-        self.bar: tqdm | None = None
+        self.bar = None
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.began = self.reported = time.monotonic()
@@ -117,6 +119,8 @@ class Progress:
 
     def start(self) -> None:
         """Start the clock: the model is loaded."""
+        from tqdm import tqdm
+
         self.began = self.reported = time.monotonic()
         self.bar = tqdm(total=self.missing, desc=self.name, unit="item", disable=not sys.stderr.isatty())
 
@@ -127,7 +131,7 @@ class Progress:
         now = time.monotonic()
         if now - self.reported > REPORT_SECONDS and not sys.stderr.isatty():
             self.reported = now
-            line = tqdm.format_meter(done, self.missing, now - self.began, unit="item", ncols=0)
+            line = self.bar.format_meter(done, self.missing, now - self.began, unit="item", ncols=0)
             print(f"{self.name}: {line}", file=sys.stderr, flush=True)
 
     def keep(self, items: int, faults: int) -> None:

@@ -42,3 +42,21 @@ def rejected(row: dict, stage: str, reason: str, detail: str = "") -> dict:
 def is_reject(row: dict) -> bool:
     """Whether a rule has rejected this row."""
     return bool(row.get("reason"))
+
+
+def rejected_where(columns: dict, where, stage: str, reason, detail) -> dict:
+    """COLUMNS of a block of rows, of which those become rejects `where` it is true, unless they are some already.
+    `reason` and `detail`: a text, or one per row, as `rejected` would write it."""
+    import pyarrow.compute as pc
+
+    where = pc.and_(where, pc.equal(columns["reason"], ""))
+    said = dict(zip(COLUMNS, (stage, reason, detail), strict=True))
+    return {name: pc.if_else(where, said[name], columns[name]) for name in COLUMNS}
+
+
+def count(rows, stage: str) -> int:
+    """How many rows of a block `stage` has rejected."""
+    import pyarrow.compute as pc
+
+    found = pc.and_(pc.not_equal(rows["reason"], ""), pc.equal(rows["stage"], stage))
+    return pc.sum(found, min_count=0).as_py()

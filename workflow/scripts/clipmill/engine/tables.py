@@ -32,9 +32,13 @@ def read(path: str | Path) -> Iterator[dict[str, str]]:
 
 
 def columns(path: str | Path) -> list[str]:
-    """The column names of a table."""
+    """The column names of a table. Raises vouch.Damaged where they cannot be read."""
     with open(path, encoding="utf-8", newline="") as file:
-        return next(csv.reader(file), [])
+        try:
+            return next(csv.reader(file), [])
+        except ValueError:
+            vouch.check_if_vouched(path)
+            raise
 
 
 class Writer:
@@ -103,9 +107,7 @@ def concatenate(paths: Iterable[str | Path]) -> Iterator[dict[str, str]]:
         for row in read(path):
             if row["id"] <= last:
                 vouch.check_if_vouched(path)
-                raise TableError(
-                    f"{path}: id {row['id']} comes after {last}: the rows are not sorted, or one appears twice"
-                )
+                raise TableError(unsorted(path, row["id"], last))
             last = row["id"]
             yield row
 
@@ -119,11 +121,21 @@ def balanced(table: str | Path, rows: Iterable[dict]) -> Iterator[dict]:
         if before is None or after is None or before["id"] != after["id"]:
             vouch.check_if_vouched(table)
             deque(rows, maxlen=0)  # a damaged shard says so at its end
-            raise TableError(
-                f"the books do not balance: {table} has the row {before and before['id']} where its shards have "
-                f"{after and after['id']}. Run the same command with -R of this phase's plan rule"
-            )
+            raise TableError(unbalanced(table, before and before["id"], after and after["id"]))
         yield {**before, **after}
+
+
+def unsorted(path: str | Path, after: str, before: str) -> str:
+    """What is said of a row, by its id, that does not come after the one before it."""
+    return f"{path}: id {after} comes after {before}: the rows are not sorted, or one appears twice"
+
+
+def unbalanced(table: str | Path, before: str | None, after: str | None) -> str:
+    """What is said of the first row, by its id, that a table has and its shards have not, or the other way round."""
+    return (
+        f"the books do not balance: {table} has the row {before} where its shards have {after}. "
+        "Run the same command with -R of this phase's plan rule"
+    )
 
 
 def number(value: object) -> str:

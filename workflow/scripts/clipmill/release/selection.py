@@ -6,17 +6,17 @@ pixels, so that `make diff` can tell what a run has changed, and why.
 """
 
 import hashlib
-import heapq
 import json
 import os
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import repeat, takewhile
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from clipmill.engine import tables, vouch
+from clipmill.engine import blocks, joins, vouch
 from clipmill.engine.files import whole
 
 PAIR, REJECT, FILE, LEFT_OUT = "pair", "reject", "file", "not in the sample"
@@ -64,38 +64,53 @@ def of_text(text: str) -> str:
     return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).hexdigest()
 
 
+def of_table(pairs: Path) -> str:
+    """The digest of the pairs of a table."""
+    return digest(row for part in blocks.read(pairs, ["id", "text", "frames_digest"]) for row in part.to_pylist())
+
+
 def records(results: Path) -> Iterator[dict]:
     """A record per file and clip of a finished run, sorted by id."""
+    return (row for part in _records(results) for row in part.to_pylist())
+
+
+def _records(results: Path) -> Iterator[pa.RecordBatch]:
+    """Blocks of these records."""
     streams = [
-        map(of_pair, tables.read(results / "meta.csv")),
-        map(of_reject, filter(is_told, tables.read(results / "rejects.csv"))),
-        (of_file(row, FILE) for row in tables.read(results / "tables/listing.csv")),
+        map(_of_pairs, blocks.read(results / "meta.csv", ["id", "text", "relpath", "frames_digest"])),
+        map(_of_rejects, blocks.read(results / "rejects.csv", ["id", "relpath", "stage", "reason", "detail"])),
+        _of_files(results / "tables/listing.csv", FILE),
     ]
     if (results / SAMPLE).exists():
-        left_out = (row for row in tables.read(results / SAMPLE) if not row["drawn"])
-        streams.append(of_file(row, LEFT_OUT) for row in left_out)
-    return heapq.merge(*streams, key=lambda record: record["id"])
+        streams.append(_of_files(results / SAMPLE, LEFT_OUT))
+    return joins.merged(streams, lambda rows: rows["id"])
+
+
+def _of_pairs(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """The records of pairs, as `of_pair` makes them."""
+    found = {"id": rows["id"], "state": pa.repeat(PAIR, len(rows)), "relpath": rows["relpath"]}
+    found["text"] = pa.array(list(map(of_text, rows["text"].to_pylist())), pa.string())
+    return blocks.block(found | {"frames": pc.utf8_slice_codeunits(rows["frames_digest"], 0, 16)}, RECORD)
+
+
+def _of_rejects(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """The records of those rejects that say why an id is no pair: not of a file that has no id, nor of another copy of
+    one."""
+    rows = rows.filter(pc.and_(pc.not_equal(rows["id"], ""), pc.not_equal(rows["reason"], "duplicate")))
+    return blocks.block(blocks.columns(rows) | {"state": pa.repeat(REJECT, len(rows))}, RECORD)
+
+
+def _of_files(table: Path, state: str) -> Iterator[pa.RecordBatch]:
+    """The records of files; of those of a sample, of what it left out."""
+    for rows in blocks.read(table, ["id", "relpath", "drawn"]):
+        rows = rows.filter(pc.equal(rows["drawn"], ""))
+        yield blocks.block(blocks.columns(rows) | {"state": pa.repeat(state, len(rows))}, RECORD)
 
 
 def of_pair(row: dict) -> dict:
     """The record of a row of meta.csv, or of another table of pairs."""
     told = {"text": of_text(row.get("text") or ""), "frames": (row.get("frames_digest") or "")[:16]}
     return {"id": row["id"], "state": PAIR, "relpath": row.get("relpath") or "", **told}
-
-
-def is_told(row: dict) -> bool:
-    """Whether a reject says why its id is no pair: not that of a file that has no id, nor of another copy of one."""
-    return row["id"] != "" and row["reason"] != "duplicate"
-
-
-def of_reject(row: dict) -> dict:
-    """The record of a row of rejects.csv."""
-    return {"state": REJECT, **{name: row[name] for name in ("id", "relpath", "stage", "reason", "detail")}}
-
-
-def of_file(row: dict, state: str) -> dict:
-    """The record of a file."""
-    return {"id": row["id"], "state": state, "relpath": row["relpath"]}
 
 
 def history(results: Path) -> list[Path]:
@@ -116,19 +131,18 @@ def keep(results: Path, account: dict) -> None:
         return
     number = int(kept[-1].name[:5]) + 1 if kept else 0
     schema = pa.schema([(name, pa.string()) for name in RECORD], metadata={ABOUT: json.dumps(told).encode()})
-    every, new = records(results), results / "history" / "new.parquet"
+    new = results / "history" / "new.parquet"
     with whole(new, "wb") as file, pq.ParquetWriter(file, schema, compression="zstd") as out:
-        for part in iter(lambda: list(islice(every, ROWS)), []):
-            out.write_table(pa.table([[_kept(row, name) for row in part] for name in RECORD], schema=schema))
+        for parts in takewhile(bool, blocks.divided(_records(results), repeat(ROWS))):
+            rows = pa.Table.from_batches(parts).combine_chunks()
+            # A file's name once, not with each of its clips.
+            names = pc.if_else(pc.match_substring(rows["id"], "-"), "", rows["relpath"])
+            rows = rows.set_column(RECORD.index("relpath"), "relpath", names)
+            out.write_table(rows.cast(schema))
     # Its own digest stands in its name, as in that of a part of the memo, so that a damaged one is known.
     new.replace(new.with_name(f"{number:05d}-{account['selection']}_{vouch.digest(new)}.parquet"))
     for path in kept[: max(0, len(kept) + 1 - KEPT)]:
         os.unlink(path)
-
-
-def _kept(row: dict, name: str) -> str:
-    """A value of a record as the history holds it: a file's name once, not with each of its clips."""
-    return "" if name == "relpath" and "-" in row["id"] else row.get(name, "")
 
 
 def _same(path: Path, told: dict) -> bool:

@@ -2,13 +2,15 @@
 
 import json
 import platform
+from collections import Counter
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
-from clipmill.engine import accounts, tables, vouch
+from clipmill.engine import accounts, blocks, tables, vouch
 from clipmill.release import pilot, selection
 
 TABLES = {
@@ -30,6 +32,8 @@ PACKAGES = [
     "torchvision",
     "open_clip_torch",
     "easyocr",
+    "rapidocr",
+    "onnxruntime",
     "transformers",
     "deepspeed",
     "numpy",
@@ -38,10 +42,10 @@ PACKAGES = [
 ASKED = ("requests", "prompt_tokens", "output_tokens", "halved", "left_empty")
 """What a captioner's jobs count besides: questions, tokens of both kinds, clips whose batch was halved for lack of
 memory, and further captions that were no good and are empty."""
+COPIED = ("frames_copied", "frames_encoded", "clips_encoded_whole")
+"""What `cut_clips` counts besides with `cut.mode: smart`."""
 FETCHED = "fetched_bytes"
 """Bytes of sources that came from elsewhere."""
-ROWS = 1_000_000
-"""Rows of a table that are in memory at the same time."""
 
 
 def account(results: Path, models: dict, configuration: dict, current: dict) -> dict:
@@ -49,7 +53,7 @@ def account(results: Path, models: dict, configuration: dict, current: dict) -> 
     found = counts(results)
     return {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "selection": selection.digest(tables.read(results / "meta.csv")),
+        "selection": selection.of_table(results / "meta.csv"),
         "counts": found,
         "rejects": rejects(results / "rejects.csv"),
         "ignored": ignored(results / "tables/ignored.csv"),
@@ -93,23 +97,17 @@ def target(select: dict) -> str:
 
 def counts(results: Path) -> dict[str, int]:
     """The rows of each table."""
-    return {name: sum(len(part) for part in _parts(results / path, ["id"])) for name, path in TABLES.items()}
-
-
-def _parts(path: Path, columns: list[str]):
-    """These columns of a table as text, in parts that fit in memory."""
-    vouch.check_if_vouched(path)
-    return pd.read_csv(path, usecols=columns, dtype=str, keep_default_na=False, chunksize=ROWS)
+    return {name: blocks.count(results / path) for name, path in TABLES.items()}
 
 
 def rejects(path: Path) -> list[dict]:
     """How many rejects each stage has for each reason, most first within a stage."""
-    parts = [part.value_counts(["stage", "reason"]) for part in _parts(path, ["stage", "reason"])]
-    if not parts:
-        return []
-    rows = pd.concat(parts).groupby(level=["stage", "reason"]).sum().rename("rows").reset_index()
-    rows = rows.sort_values(["stage", "rows", "reason"], ascending=[True, False, True])
-    return [{"stage": row.stage, "reason": row.reason, "rows": int(row.rows)} for row in rows.itertuples()]
+    found = Counter()
+    for part in blocks.read(path, ["stage", "reason"]):
+        sums = pa.table(part).group_by(["stage", "reason"]).aggregate([([], "count_all")]).to_pydict()
+        found.update(dict(zip(zip(sums["stage"], sums["reason"], strict=True), sums["count_all"], strict=True)))
+    rows = [{"stage": stage, "reason": reason, "rows": count} for (stage, reason), count in found.items()]
+    return sorted(rows, key=lambda row: (row["stage"], -row["rows"], row["reason"]))
 
 
 def ignored(path: Path) -> list[dict]:
@@ -124,13 +122,13 @@ def stages(results: Path, pairs: int) -> dict[str, dict]:
     it ran, busy or not), and seconds of both per pair that was kept. Jobs that did not finish are left out,
     though what they computed is remembered.
     """
-    names = ["rule", "computed", "remembered", "seconds", "cpu_seconds", "gpus", *ASKED, FETCHED]
+    names = ["rule", "computed", "remembered", "seconds", "cpu_seconds", "gpus", *ASKED, *COPIED, FETCHED]
     records = pd.DataFrame([{**record, "rule": rule} for rule, record in accounts.read(results)], columns=names)
     records["cpu_hours"] = records["cpu_seconds"] / 3600
     records["gpu_hours"] = records["seconds"] * records["gpus"] / 3600
     records["jobs"] = 1
     sums = records.groupby("rule")[
-        ["computed", "remembered", "seconds", "jobs", "cpu_hours", "gpu_hours", *ASKED, FETCHED]
+        ["computed", "remembered", "seconds", "jobs", "cpu_hours", "gpu_hours", *ASKED, *COPIED, FETCHED]
     ].sum()
     found = {rule: _per_pair(row.to_dict(), pairs) for rule, row in sums.iterrows()}
     for path in sorted((results / "benchmarks").glob("*.tsv")):
@@ -145,10 +143,12 @@ def stages(results: Path, pairs: int) -> dict[str, dict]:
 def _per_pair(sums: dict, pairs: int) -> dict:
     out = {name: round(float(sums[name]), 4) if "hours" in name else round(float(sums[name]), 1) for name in sums}
     out |= {name: int(sums[name]) for name in ("computed", "remembered", "jobs")}
-    out = {name: value for name, value in out.items() if name not in (*ASKED, FETCHED)}
+    out = {name: value for name, value in out.items() if name not in (*ASKED, *COPIED, FETCHED)}
     out |= {FETCHED: int(sums[FETCHED])} if sums[FETCHED] else {}
     if sums["requests"]:
         out |= {name: int(sums[name]) for name in ASKED}
+    if sums["frames_copied"] or sums["frames_encoded"]:
+        out |= {name: int(sums[name]) for name in COPIED}
     for kind in ("cpu", "gpu"):
         if pairs:
             out[f"{kind}_seconds_per_pair"] = round(sums[f"{kind}_hours"] * 3600 / pairs, 4)

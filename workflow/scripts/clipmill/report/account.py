@@ -1,12 +1,13 @@
 """What the page says around the thresholds: the funnel, the rejects with examples, and what captioning costs."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from clipmill.engine import accounts, rejects
+from clipmill.engine import accounts, blocks, rejects
 from clipmill.report import clips
 
 EXAMPLES = 3
@@ -23,27 +24,39 @@ def milliseconds(rows: pd.DataFrame) -> pd.Series:
 
 def files(listing: Path, videos: Path) -> list[dict]:
     """The funnel down to the clips: `name`, `count` and `ms` (milliseconds; None where not known) of each step."""
-    listed = sum(len(part) for part in clips.texts(listing, ["id"]))
-    rows = clips.table(videos, ["id", "duration"])
-    length = int((pd.to_numeric(rows["duration"].replace("", "0")) * 1000).round().sum())
+    listed, readable, length = blocks.count(listing), 0, 0
+    for rows in clips.texts(videos, ["duration"]):
+        readable += len(rows)
+        length += int((pd.to_numeric(rows["duration"].replace("", "0")) * 1000).round().sum())
     return [
         {"name": "files", "count": listed, "ms": None},
-        {"name": "readable videos and images", "count": len(rows), "ms": length},
+        {"name": "readable videos and images", "count": readable, "ms": length},
     ]
 
 
 def reasons(tables: Iterable[Path]) -> list[dict]:
     """The rejects by stage and reason, most first within a stage: `count`, `ms`, `examples` (file, span, detail)."""
-    parts = [clips.table(path, rejects.TABLE) for path in tables]
-    rows = pd.concat(parts, ignore_index=True)
-    rows["ms"] = milliseconds(rows)
-    found = []
-    for (stage, reason), group in rows.groupby(["stage", "reason"]):
-        some = group.iloc[np.unique(np.linspace(0, len(group) - 1, EXAMPLES).astype(int))]
-        examples = some[["id", "relpath", "start", "end", "detail"]].to_dict("records")
-        entry = {"stage": stage, "reason": reason, "count": len(group), "ms": int(group["ms"].sum())}
-        found.append(entry | {"examples": examples})
+    paths, count, length = list(tables), Counter(), Counter()
+    for key, group in _by_reason(paths):
+        count[key] += len(group)
+        length[key] += int(milliseconds(group).sum())
+    shown = {key: np.unique(np.linspace(0, rows - 1, EXAMPLES).astype(int)) for key, rows in count.items()}
+    examples, seen = {key: [] for key in count}, Counter()
+    for key, group in _by_reason(paths):
+        places = shown[key] - seen[key]
+        some = group.iloc[places[(places >= 0) & (places < len(group))]]
+        examples[key] += some[["id", "relpath", "start", "end", "detail"]].to_dict("records")
+        seen[key] += len(group)
+    found = [{"stage": key[0], "reason": key[1], "count": rows, "ms": length[key], "examples": examples[key]}
+             for key, rows in count.items()]  # fmt: skip
     return sorted(found, key=lambda entry: (entry["stage"], -entry["count"], entry["reason"]))
+
+
+def _by_reason(tables: Iterable[Path]) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
+    """The rejects of a stage for a reason, in parts that fit in memory."""
+    for path in tables:
+        for rows in clips.texts(path, rejects.TABLE):
+            yield from rows.groupby(["stage", "reason"])
 
 
 def target(results: Path, asked: dict | None) -> dict | None:
@@ -72,7 +85,9 @@ def duplicates(results: Path) -> dict:
 
 def clusters(results: Path) -> dict:
     """What the page says of clusters: their `count`, and the largest `clusters` with their `clips`."""
-    rows = clips.table(results / "tables/clusters.csv", ["cluster", "cluster_size"]).drop_duplicates().astype(int)
+    parts = clips.texts(results / "tables/clusters.csv", ["cluster", "cluster_size"])
+    rows = pd.concat([pd.DataFrame(columns=["cluster", "cluster_size"]), *(part.drop_duplicates() for part in parts)])
+    rows = rows.drop_duplicates().astype(int)
     found = rows.sort_values("cluster").rename(columns={"cluster_size": "clips"})
     return {"count": len(found), "clusters": found.head(GROUPS).to_dict("records")}
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from clipmill.engine import tables, vouch
+from clipmill.engine import blocks, joins
 
 EXACT = 200_000
 """Most clips that the page counts one by one."""
@@ -24,27 +25,36 @@ AT_RANDOM = 150
 """Clips that are kept, and others, that are pictured by chance alone."""
 REASONS, OF_REASON = 12, 10
 """Reasons for rejects that are pictured, the most frequent first, and clips of each."""
-ROWS = 500_000
-"""Rows of a table that are in memory at the same time."""
-KEPT = ""
-"""The stratum of the clips that are selected."""
+PORTION = 2000
+"""Ids that are looked up together: with a sample, one of so many lies in as large a part of a table."""
 
 
 def texts(path: str | Path, columns: Iterable[str]) -> Iterator[pd.DataFrame]:
     """These columns of a table as texts, in parts that fit in memory; empty texts where a rule that is switched off
     has made none. Raises Damaged where it is not as written."""
-    vouch.check_if_vouched(path)
-    columns, there = list(columns), tables.columns(path)
-    known = [name for name in columns if name in there]
-    for part in pd.read_csv(path, usecols=known, dtype=str, keep_default_na=False, chunksize=ROWS):
-        yield part.reindex(columns=columns, fill_value="")
+    return (rows.to_pandas() for rows in blocks.read(path, columns))
 
 
 def table(path: str | Path, columns: Iterable[str]) -> pd.DataFrame:
     """These columns of a whole table as texts."""
-    columns = list(columns)
-    parts = list(texts(path, columns))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns, dtype=str)
+    return _frame(list(blocks.read(path, columns)), columns)
+
+
+def _frame(parts: list[pa.RecordBatch], columns: Iterable[str]) -> pd.DataFrame:
+    return pa.Table.from_batches(parts).to_pandas() if parts else pd.DataFrame(columns=list(columns), dtype=str)
+
+
+def found(path: Path, columns: list[str], ids: pd.Series) -> pd.DataFrame:
+    """These columns of those rows of a table, sorted by id, that have these ids, which rise: by id."""
+    lookup = joins.Lookup(path, columns)
+    parts = [lookup.of(some)[1] for some in portions(ids)]
+    return _frame([part for part in parts if part], ["id", *columns]).set_index("id")
+
+
+def portions(ids: pd.Series) -> Iterator[pa.StringArray]:
+    """These ids in portions, between which not too much of a table lies."""
+    every = pa.array(ids.tolist(), pa.string())
+    return (every[start : start + PORTION] for start in range(0, len(every), PORTION))
 
 
 def rank(identity: str) -> int:
@@ -52,28 +62,42 @@ def rank(identity: str) -> int:
     return int.from_bytes(hashlib.blake2b(identity.encode(), digest_size=8).digest(), "big")
 
 
-def counted(scores: Path, columns: list[str], reasons: pd.Series) -> tuple[pd.DataFrame, list[dict]]:
-    """The clips that the page counts, with these columns (texts), `order` (see `rank`) and `stratum`; and the strata:
-    `name`, `rows` (clips of the run), `sampled` (clips on the page).
-
-    `reasons`: why a clip is a reject now, by id; the others are selected.
+def counted(scores: Path, columns: list[str], rejected: Path) -> tuple[pd.DataFrame, list[dict]]:
+    """The clips that the page counts, with these columns (texts), `order` (see `rank`) and `stratum`, and `stage` and
+    `reason` of those that are in the table `rejected`, sorted by id as well; and the strata: `name`, `rows` (clips of
+    the run), `sampled` (clips on the page).
     """
-    ids = table(scores, ["id"])["id"]
-    reason = ids.map(reasons).astype(object).where(ids.isin(reasons.index), KEPT)
-    names = reason.value_counts().index.tolist()
-    stratum = reason.map({name: index for index, name in enumerate(names)}).to_numpy(dtype=np.int64)
+    numbers: dict[str, int] = {}
+    coded, order = [np.empty(0, np.int64)], [np.empty(0, np.uint64)]
+    for rows in _with_reasons(scores, ["id"], rejected):
+        reasons = rows["reason"].dictionary_encode()
+        known = [numbers.setdefault(name, len(numbers)) for name in reasons.dictionary.to_pylist()]
+        coded.append(np.array(known, np.int64)[reasons.indices.to_numpy()])
+        order.append(np.fromiter(map(rank, rows["id"].to_pylist()), np.uint64, len(rows)))
+    stratum, order = np.concatenate(coded), np.concatenate(order)
+    frequent = np.argsort(-np.bincount(stratum, minlength=len(numbers)), kind="stable")
+    names = [list(numbers)[number] for number in frequent]
+    stratum = np.argsort(frequent)[stratum] if len(names) else stratum
     sizes = np.bincount(stratum, minlength=len(names))
-    order = np.array([rank(identity) for identity in ids], dtype=np.uint64)
-    shares = np.ones(len(ids), dtype=bool) if len(ids) <= EXACT else _sampled(stratum, sizes, order)
+    shares = np.ones(len(order), dtype=bool) if len(order) <= EXACT else _sampled(stratum, sizes, order)
     parts, start = [], 0
-    for part in texts(scores, columns):
-        parts.append(part[shares[start : start + len(part)]])
-        start += len(part)
-    rows = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns, dtype=str)
+    for rows in _with_reasons(scores, columns, rejected):
+        parts.append(rows.filter(pa.array(shares[start : start + len(rows)])))
+        start += len(rows)
+    rows = _frame(parts, [*columns, "stage", "reason"])
     rows["order"], rows["stratum"] = order[shares], stratum[shares]
-    found = np.bincount(stratum[shares], minlength=len(names))
-    strata = zip(names, sizes.tolist(), found.tolist(), strict=True)
+    held = np.bincount(stratum[shares], minlength=len(names))
+    strata = zip(names, sizes.tolist(), held.tolist(), strict=True)
     return rows, [{"name": name, "rows": size, "sampled": sampled} for name, size, sampled in strata]
+
+
+def _with_reasons(scores: Path, columns: list[str], rejected: Path) -> Iterator[pa.RecordBatch]:
+    """The clips with these columns, "id" among them, and `stage` and `reason` of a reject, empty for the others."""
+    lookup = joins.Lookup(rejected, ["stage", "reason"])
+    for rows in blocks.read(scores, columns):
+        where, of = lookup.of(rows["id"])
+        said = {name: blocks.placed(where, of[name] if of else []) for name in ("stage", "reason")}
+        yield blocks.changed(rows, said)
 
 
 def _sampled(stratum: np.ndarray, sizes: np.ndarray, order: np.ndarray) -> np.ndarray:

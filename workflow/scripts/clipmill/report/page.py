@@ -91,7 +91,7 @@ class Run:
     """The tables of a run as the page needs them.
 
     `rows`: the clips that it counts, with `ms`, `kept`, `failed` (no limit is why: a scorer rejected it, or a condition
-    on a text) and `late` (see LATE); their `strata`; `why` each other clip is a reject, by id; `later`; `fixed`: the
+    on a text) and `late` (see LATE), and `stage` and `reason` of rejects; their `strata`; `later`; `fixed`: the
     conditions on texts.
     """
 
@@ -102,27 +102,27 @@ class Run:
         early_columns = [name for name in settings["select"] if name in present and name not in settings["late"]]
         self.fixed = {name: asked for name in early_columns if (asked := conditions(settings["select"][name]))}
         self.columns = [name for name in early_columns if name not in self.fixed]
-        early = clips.table(results / "work/rejects/clips.csv", ["id", "stage", "reason"]).set_index("id")
-        self.why = early["reason"]
-        self.rows, self.strata = clips.counted(self.scores, list(dict.fromkeys([*BASE, *early_columns])), self.why)
+        columns = list(dict.fromkeys([*BASE, *early_columns]))
+        self.rows, self.strata = clips.counted(self.scores, columns, results / "work/rejects/clips.csv")
         self.later = self.captions() if complete else pd.DataFrame(columns=["text", "path", "why", "late"])
         ids = self.rows["id"]
         self.rows["ms"] = account.milliseconds(self.rows)
-        self.rows["kept"] = ~ids.isin(early.index)
-        out_of_reach = (early["stage"] != STAGE) | early["reason"].isin(BEYOND_LIMITS)
-        self.rows["failed"] = ids.isin(early.index[out_of_reach])
+        self.rows["kept"] = self.rows["reason"] == ""
+        out_of_reach = (self.rows["stage"] != STAGE) | self.rows["reason"].isin(BEYOND_LIMITS)
+        self.rows["failed"] = ~self.rows["kept"] & out_of_reach
         for name, asked in self.fixed.items():
             values = self.rows[name].unique()
             self.rows["failed"] |= self.rows[name].isin([one for one in values if failure({name: one}, name, asked)])
         self.rows["late"] = ids.map(self.later["late"]).fillna(LATE["unknown"]).astype(int)
 
     def captions(self) -> pd.DataFrame:
-        """What the captions phase found, by clip id: its own scores, `text`, `path` of a pair, `why` it is none."""
+        """What the captions phase found of the clips that the page counts, by id: its own scores, `text`, `path` of a
+        pair, `why` it is none."""
         late = [name for name in self.settings["late"] if name in tables.columns(self.results / "tables/captions.csv")]
-        rows = clips.table(self.results / "tables/captions.csv", ["id", "text", *late]).set_index("id")
-        rejected = clips.table(self.results / "rejects.csv", ["id", "stage", "reason"]).set_index("id")
-        rejected = rejected[rejected.index.isin(rows.index)]
-        pairs = clips.table(self.results / "meta.csv", ["id", "path"]).set_index("id")
+        rows = clips.found(self.results / "tables/captions.csv", ["text", *late], self.rows["id"])
+        ids = rows.index.to_series()
+        rejected = clips.found(self.results / "rejects.csv", ["stage", "reason"], ids)
+        pairs = clips.found(self.results / "meta.csv", ["path"], ids)
         rows["path"] = pairs["path"].reindex(rows.index).fillna("")
         rows["why"] = rejected["reason"].reindex(rows.index).fillna("")
         lost = rows.index.isin(rejected.index[rejected["stage"] != "select_pairs"])
@@ -171,7 +171,8 @@ def _columns(run: Run) -> tuple[list[dict], dict[str, np.ndarray], dict[str, np.
 
 def _states(run: Run) -> dict[str, np.ndarray]:
     """The other arrays of the page: milliseconds, stratum and state of each clip (see counts.js)."""
-    remembered = run.rows["id"].isin(Memo(run.settings["memo"], ()).ids())
+    held = Memo(run.settings["memo"], ()).held(clips.portions(run.rows["id"]))
+    remembered = np.concatenate([np.empty(0, bool), *map(np.asarray, held)])
     state = run.rows["failed"] + 2 * remembered + 4 * run.rows["late"]
     kinds = {"ms": (run.rows["ms"], np.uint32), "stratum": (run.rows["stratum"], np.uint8), "state": (state, np.uint8)}
     return {name: column.to_numpy(dtype=kind) for name, (column, kind) in kinds.items()}
@@ -192,7 +193,7 @@ def _clip(run: Run, place: int, stores: Stores) -> dict:
         "still": row["kind"] == "image",
         "clip": "" if os.path.isabs(after["path"]) or remote.is_remote(after["path"]) else after["path"],
         "text": text if len(text) <= longest else f"{text[:longest]} [shortened: {len(text)} characters]",
-        "why": run.why.get(row["id"], "") or after["why"],
+        "why": row["reason"] or after["why"],
     }
 
 

@@ -26,7 +26,7 @@ from clipmill.engine.fingerprints import SCRIPTS, digest, fingerprint
 from clipmill.engine.rejects import Reject, is_reject
 from clipmill.engine.shown import printable
 from clipmill.plan.config import ConfigError, check, load
-from clipmill.plan.flow import BY_CLIP, NOT_OF_A_CLIP
+from clipmill.plan.flow import of_a_clip
 from clipmill.videos.filters import COLUMNS
 from clipmill.videos.reader import Reader
 from clipmill.videos.sources import root_of
@@ -80,7 +80,7 @@ def cut_settings(path: Path) -> tuple[dict, str]:
         sys.exit(f"{path}: no such file. Name the configuration that the clips were cut with: ARGS='--config FILE'")
     except (ConfigError, YAMLError, AttributeError, ValueError, OSError) as error:
         sys.exit(f"{path} is neither a run.json nor a configuration: {error}")
-    return {name: value for name, value in cut.items() if name not in (*NOT_OF_A_CLIP, *BY_CLIP)}, made_with
+    return of_a_clip(cut) | {"check": cut["check"]}, made_with
 
 
 def wanted(meta: Path) -> Iterator[dict]:
@@ -190,7 +190,7 @@ def cut_clips(clips: dict[str, dict], shard: str, root: Path | str, settings: di
     """The table that cut_clips writes for these clips."""
     if not clips:
         return []
-    key = digest(fingerprint("cut_clips", engine=False), settings)
+    key = digest(fingerprint("cut_clips", engine=False), {**settings, "check": None})  # files are as good as checked
     out = results / "work" / "rebuild.cut_clips" / key / f"{shard}.csv"
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / f"{shard}.csv"

@@ -96,7 +96,7 @@ def _misfit(seen: np.ndarray, length: int) -> np.ndarray:
     alike = (_alike(one, other, _least_changed(np.abs(way))) > UNLIKE) & ~fades
     worst = np.where(alike, np.inf, 0).astype(np.float32)
     square = np.maximum((way * way).sum(axis=1), 1e-6)
-    for step in np.unique(np.linspace(1, length - 1, SAMPLES).round().astype(int)):
+    for step in sorted(set(np.linspace(1, length - 1, SAMPLES).round().astype(int).tolist())):
         moved = seen[at + step] - one
         share = (moved * way).sum(axis=1) / square
         off_line = np.sqrt(np.maximum((moved * moved).sum(axis=1) / square - share * share, 0))

@@ -59,21 +59,30 @@ def refuse_other_kinds(path: Path) -> None:
             raise Reject(f"{kind}, not a video", begins)
 
 
+OF_BYTES = (av.error.FFmpegError, ValueError, ArithmeticError, LookupError, NotImplementedError)
+"""What the libraries raise about the bytes of a file."""
+
+
 @contextlib.contextmanager
 def bytes_of(path: Path, reason: str) -> Iterator[None]:
-    """Turn what the libraries raise about the bytes of a file, whatever its number, into a Reject.
+    """Turn what the libraries raise about the bytes of a file into a Reject, as `reject_of` does."""
+    try:
+        yield
+    except OF_BYTES as error:
+        raise reject_of(error, path, reason) from error
+
+
+def reject_of(error: Exception, path: Path, reason: str) -> Reject:
+    """The Reject for what a library raised about the bytes of a file, whatever its number.
 
     ffmpeg reports a file that it will not open, or a size that no memory holds, as the system's errors. The system is
     at fault only where the file cannot be read without ffmpeg as well: that OSError is raised.
     """
-    try:
-        yield
-    except av.error.FFmpegError as error:
-        if isinstance(error, OSError):
-            files.read_through(path)
-        raise Reject(reason, str(error)) from error
-    except (ValueError, ArithmeticError, LookupError, NotImplementedError) as error:
-        raise Reject(reason, repr(error)) from error
+    if not isinstance(error, av.error.FFmpegError):
+        return Reject(reason, repr(error))
+    if isinstance(error, OSError):
+        files.read_through(path)
+    return Reject(reason, str(error))
 
 
 def video_stream(container: av.container.InputContainer) -> av.video.VideoStream | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 
 from clipmill.engine.rejects import Reject
-from clipmill.videos.containers import bytes_of, opened
+from clipmill.videos.containers import OF_BYTES, bytes_of, opened, reject_of
 
 TRIES = 16
 """Errors of a container, one after the other, after which no more is read."""
@@ -91,12 +91,11 @@ def pictures(container: av.container.InputContainer, stream, path: Path, damage:
         whole = not packet.is_corrupt and not locked
         found: list[av.VideoFrame] = []
         try:
-            with bytes_of(path, "damaged"):
-                try:
-                    found = [] if locked else packet.decode()  # some decoders draw what they cannot understand
-                except EOFError:  # the decoder was emptied before
-                    return
-        except Reject:
+            found = [] if locked else packet.decode()  # some decoders draw what they cannot understand
+        except EOFError:  # the decoder was emptied before
+            return
+        except OF_BYTES as error:
+            reject_of(error, path, "damaged")
             whole = False
         if packet.size:
             damage.packets += 1
@@ -124,9 +123,9 @@ def packets(container: av.container.InputContainer, stream, path: Path, damage: 
     tries, last, demuxed = 0, None, container.demux(stream)
     while tries < TRIES:
         try:
-            with bytes_of(path, "damaged"):
-                packet = next(demuxed, None)
-        except Reject:
+            packet = next(demuxed, None)
+        except OF_BYTES as error:
+            reject_of(error, path, "damaged")
             tries, demuxed = tries + 1, container.demux(stream)
             if last is not None:
                 damage.bad.append(last)

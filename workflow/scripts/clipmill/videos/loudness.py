@@ -7,7 +7,7 @@ import numpy as np
 
 from clipmill.engine.workers import progress
 from clipmill.videos.containers import opened, sound_stream, video_stream
-from clipmill.videos.sound import heard
+from clipmill.videos.soundtrack import heard
 
 HOP = 0.1
 """Seconds whose mean power is kept; a block of BS.1770 is four of them."""

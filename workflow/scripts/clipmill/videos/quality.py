@@ -15,9 +15,8 @@ import numpy as np
 
 from clipmill.videos import meters, pictures
 from clipmill.videos.coherence import Thumbnails
+from clipmill.videos.view import View
 
-PIXELS = 80, 48
-"""Columns and lines that are seen of every frame: single pixels, no means, so that noise tells frames apart."""
 BLACK, BLACK_SHARE = 26, 0.98
 """ffmpeg's blackdetect: a pixel under 10 % is black, a frame with 98 % of such pixels is."""
 SAME, STEP = 0.25, 0.02
@@ -99,11 +98,10 @@ class Meters:
         self.samples: dict[int, list[float]] = {}
         self.last: np.ndarray | None = None
 
-    def feed(self, index: int, image: np.ndarray, rate: float) -> list[int]:
-        """Take one frame, HxWx3 BGR uint8."""
-        coloured = cv2.resize(image, PIXELS, interpolation=cv2.INTER_NEAREST)
-        self.thumbnails.add(coloured)
-        small = cv2.cvtColor(coloured, cv2.COLOR_BGR2GRAY)
+    def feed(self, index: int, view: View, rate: float) -> list[int]:
+        """Take one frame."""
+        self.thumbnails.add(view.pixels)
+        small = cv2.cvtColor(view.pixels, cv2.COLOR_BGR2GRAY)
         apart = cv2.norm(small, self.last, cv2.NORM_L1) / small.size if self.last is not None else 255.0
         self.luma.append(round(cv2.mean(small)[0]))
         self.change.append(min(255, round(apart / STEP)))

@@ -21,7 +21,7 @@ SAME_TIME = 0.0005
 """Two times that differ by less, in seconds, are the same: tables hold a tenth of a millisecond."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Frame:
     """A decoded frame: its number, its presentation time in the stream's ticks, and the picture as it was coded."""
 
@@ -72,7 +72,7 @@ class Reader:
         for index, picture in enumerate(self._decoded()):
             last = self._pts(picture, last)
             self.first = last if self.first is None else self.first
-            yield Frame(index, last, float((last - self.first) * self.tick), picture)
+            yield Frame(index, last, self._seconds(last), picture)
         if index < 0:
             raise self.damage.why_nothing(self.path, self.container.format.name)
 
@@ -112,12 +112,16 @@ class Reader:
         last = None
         for picture in self._decoded():
             last = self._pts(picture, last)
-            yield Frame(-1, last, float((last - self.first) * self.tick), picture)
+            yield Frame(-1, last, self._seconds(last), picture)
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
         for picture in damage.pictures(self.container, self.stream, self.path, self.damage):
             progress()
             yield picture
+
+    def _seconds(self, pts: int) -> float:
+        """Seconds from the first frame: the float nearest to the fraction, without the cost of one."""
+        return (pts - self.first) * self.tick.numerator / self.tick.denominator
 
     def _pts(self, picture: av.VideoFrame, last: int | None) -> int:
         """Presentation times that rise, even where the container has none or starts again. A repeated time moves by one

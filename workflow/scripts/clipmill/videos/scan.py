@@ -17,6 +17,7 @@ from clipmill.videos.detectors import DETECTORS
 from clipmill.videos.quality import Meters
 from clipmill.videos.reader import SAME_TIME, Frame, Reader
 from clipmill.videos.scenes import Scene, packed
+from clipmill.videos.view import View, Viewer
 
 RECENT = 4
 """Recent frames kept, so that the last one before a cut is available when the detector (two frames late) reports it."""
@@ -49,7 +50,7 @@ class Scan:
     def __init__(self, path: Path, target: Path, settings: dict, device: str = "cpu"):
         self.path, self.target, self.settings = path, target, settings["frames"]
         self.detector = DETECTORS[settings["detector"]](settings["detectors"][settings["detector"]], device)
-        self.meters = Meters()
+        self.meters, self.viewer = Meters(), Viewer()
         self.observers = [self.detector, self.meters]
         self.sound = settings["quality"]["sound"]
         self.pts: list[int] = []
@@ -106,38 +107,40 @@ class Scan:
                 raise Reject("the picture's size changes", f"at frame {frame.index}")
             coded = (picture.height, picture.width)
             self.size = self.size or pictures.shown_size(picture, self.aspect)
-            image = pictures.bgr(picture)
-            shown = pictures.turn(image, pictures.pose(picture))
-            cuts = [cut for observer in self.observers for cut in observer.feed(frame.index, shown, rate)]
+            view = self.viewer(picture)
+            cuts = [cut for observer in self.observers for cut in observer.feed(frame.index, view, rate)]
             self.pts.append(frame.pts)
             self.interlaced += picture.interlaced_frame
-            self.recent.append((frame, image))
+            self.recent.append(frame)
             if grid.wants(frame.seconds):
-                self.keep(frame, image)
+                self.keep(frame, view)
             for cut in cuts:
                 self.keep_cut(cut)
-        self.keep(*self.recent[-1])
+        self.keep(self.recent[-1])
         self.last = float((picture.duration or reader.step) * self.tick)
 
     def keep_cut(self, cut: int) -> None:
         """Keep the frames on both sides of a cut that was just found."""
-        for frame, image in self.recent:
+        for frame in self.recent:
             if frame.index in (cut - 1, cut):
-                self.keep(frame, image)
+                self.keep(frame)
 
-    def keep(self, frame: Frame, image: np.ndarray | None = None) -> None:
-        """Store a frame once; `image` is the result of `pictures.bgr` where it is at hand."""
+    def keep(self, frame: Frame, view: View | None = None) -> None:
+        """Store a frame once; `view` where it is at hand."""
         if frame.index not in self.stored:
             size = pictures.shrunk(self.size, self.settings["short_side"])
-            image = pictures.bgr(frame.picture) if image is None else image
-            small = pictures.upright(frame.picture, size, image)
-            self.meters.look(frame.index, image, small, pictures.pose(frame.picture))
+            view = view or self.viewer(frame.picture)
+            small = view.stored(size)
+            self.meters.look(frame.index, view.coded, small, view.pose)
             self.put(frame.index, self.seconds(frame.index), frames.encode(small, self.settings["quality"]))
             self.stored.add(frame.index)
 
     def complete(self, scenes: list[Scene]) -> None:
-        """Read again what a late detector left out: each scene has its first, its last and one more frame."""
+        """Read again what a late detector left out: each scene has its first, its last and one more frame, or as many
+        frames as are enough for the detector."""
         for begin, end in scenes:
+            if sum(begin <= index < end for index in self.stored) >= self.detector.enough:
+                continue
             between = any(begin < index < end - 1 for index in self.stored)
             wanted = {begin, end - 1} if between else {begin, (begin + end) // 2, end - 1}
             missing = {index for index in wanted if begin <= index < end} - self.stored
@@ -152,7 +155,7 @@ class Scan:
 
     def seconds(self, index: int) -> float:
         """Seconds of a frame from the first one on."""
-        return float((self.pts[index] - self.pts[0]) * self.tick)
+        return (self.pts[index] - self.pts[0]) * self.tick.numerator / self.tick.denominator
 
 
 def rate(average: Fraction, steps: int, seconds: float) -> float:

@@ -1,16 +1,13 @@
 """The sound of a clip, cut to the sample."""
 
-import contextlib
-from collections.abc import Iterator
 from fractions import Fraction
-from pathlib import Path
 
 import av
 import numpy as np
 
-from clipmill.engine import files
-from clipmill.videos.containers import opened, sound_stream, video_stream
+from clipmill.videos.containers import sound_stream
 from clipmill.videos.reader import Frame, Reader
+from clipmill.videos.soundtrack import Soundtracks
 
 AUDIO_RATE = 128_000
 """Bits per second."""
@@ -25,30 +22,26 @@ class Sound:
         self.samples, self.rate, self.layout, self.done = samples, rate, layout, 0
 
     @classmethod
-    def of(cls, reader: Reader, opening: Frame, length: float) -> "Sound | None":
+    def of(cls, reader: Reader, tracks: Soundtracks, opening: Frame, length: float) -> "Sound | None":
         """The sound that goes with `length` seconds of video from `opening`; None where there is none.
 
         Where the source has no sound for a while, or a damaged packet, it is silence.
         """
         begin, index, resamplers = float(opening.pts * reader.tick), 0, {}
-        with opened(reader.path) as container:
-            stream = sound_stream(container, video_stream(container))
-            if stream is None:
-                return None
-            context = stream.codec_context
-            rate = context.sample_rate if context.sample_rate in AAC_RATES else 48000
-            layout = "mono" if context.channels == 1 else "stereo"
-            samples = np.zeros((1 if layout == "mono" else 2, round(length * rate)), np.float32)
-            for frame in heard(reader.path, container, stream, begin):
-                if frame.time is not None:
-                    index = round((frame.time - begin) * rate)
-                if index > samples.shape[1]:
-                    break
-                kind = frame.format.name, frame.layout.name, frame.sample_rate
-                if kind not in resamplers:
-                    resamplers[kind] = av.AudioResampler(format="fltp", layout=layout, rate=rate)
-                for part in resamplers[kind].resample(frame):
-                    index = place(samples, part.to_ndarray(), index)
+        stream = sound_stream(reader.container, reader.stream)
+        if stream is None:
+            return None
+        context = stream.codec_context
+        rate = context.sample_rate if context.sample_rate in AAC_RATES else 48000
+        layout = "mono" if context.channels == 1 else "stereo"
+        samples = np.zeros((1 if layout == "mono" else 2, round(length * rate)), np.float32)
+        for seconds, frame in tracks.frames(reader.path, begin, begin + length):
+            index = round((seconds - begin) * rate)
+            kind = frame.format.name, frame.layout.name, frame.sample_rate
+            if kind not in resamplers:
+                resamplers[kind] = av.AudioResampler(format="fltp", layout=layout, rate=rate)
+            for part in resamplers[kind].resample(frame):
+                index = place(samples, part.to_ndarray(), index)
         return cls(samples, rate, layout)
 
     def encoded(self, stream, until: float | None):
@@ -64,21 +57,6 @@ class Sound:
             yield from stream.encode(frame)
         if until is None:
             yield from stream.encode(None)
-
-
-def heard(path: Path, container, stream, begin: float) -> Iterator[av.AudioFrame]:
-    """The frames of a sound from a little before `begin` seconds on, damaged packets left out.
-
-    Raises OSError where the file at `path` cannot be read.
-    """
-    with contextlib.suppress(av.error.FFmpegError):  # what cannot seek is read from its start
-        container.seek(int(max(0.0, begin - 0.5) * av.time_base), backward=True)
-    for packet in container.demux(stream):
-        try:
-            yield from packet.decode()
-        except (av.error.FFmpegError, ValueError) as error:
-            if isinstance(error, OSError):
-                files.read_through(path)
 
 
 def place(samples: np.ndarray, part: np.ndarray, index: int) -> int:
