@@ -133,7 +133,7 @@ def cut(work: Path, videos: Path, scanned: Path, runs: int) -> None:
             options = ["-threads", "1", "-c:v", "libx264", "-preset", CUT["preset"], "-crf", CUT["crf"], "-an"]
             call(FFMPEG, "-v", "quiet", "-y", *span, *options, work / "clip.mp4")
 
-    ways = {"one ffmpeg per clip (not read back)": ffmpeg, "cut_clips (every file read back)": ours}
+    ways = {"one ffmpeg per clip (not read back)": ffmpeg, "cut_clips (every file checked)": ours}
     report(f"{len(clips)} clips, x264 {CUT['preset']} crf {CUT['crf']}", compared(ways, runs))
     with open(out, newline="") as file:
         exact = sum(row["cut_num_frames"] == row["num_frames"] for row in csv.DictReader(file))

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from clipmill.engine.rejects import Reject
 from clipmill.videos.clip_file import read_back
+from clipmill.videos.reader import Reader
+from cut_clips import worth_a_seek
 from numbered_video import numbers, write
 from one_file import Scanned, ffmpeg, rgb, times
 from PIL import Image
@@ -112,6 +114,23 @@ def test_near_clips_of_a_video_share_a_pass_and_far_ones_do_not(tmp_path):
     runs = source.cutter().batches(clips)
     assert [[int(clip["start_frame"]) for clip in run] for run in runs] == [[0, 2, 5], [20, 22]]
     assert [numbers(row["file"]) for row in source.cut(clips)] == [[0], [2], [5], [20], [22]]
+
+
+@pytest.mark.parametrize(("name", "options", "worth"), [
+    ("a.mp4", "-g 25 -bf 3", True),
+    ("a.mkv", "-g 25 -bf 3", True),
+    ("open.mp4", "-bf 3 -x264-params open-gop=1:keyint=25:scenecut=0", True),
+    ("long.mp4", "-g 1000 -sc_threshold 0", False),
+    ("a.avi", "-g 25 -bf 3", False),
+])  # fmt: skip
+def test_footage_between_clips_is_skipped_where_a_key_frame_is_behind_it(plain, tmp_path, name, options, worth):
+    ffmpeg("-i", plain, "-c:v", "libx264", *options.split(), tmp_path / name)
+    source = Scanned(tmp_path / name, tmp_path)
+    check(source, list(range(COUNT)), [(0, 10), (62, 63), (101, 110)])
+    with Reader(tmp_path / name) as reader:
+        list(reader.span(1.5, 1.6, 37))  # a container may learn of its key frames by a seek
+        assert worth_a_seek(reader, 0.4, 62 / 25) == worth
+        assert not worth_a_seek(reader, 2.2, 62 / 25), "it is too near"
 
 
 @pytest.mark.parametrize("rate", [10, 50, 23.976])

@@ -18,6 +18,7 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
+import av
 from clipmill.engine import vouch
 from clipmill.engine.files import whole
 from clipmill.engine.job import main
@@ -215,7 +216,7 @@ class Cutting:
             if not self.settings["crf"]:
                 raise Unfit("its edges would be lossless, which is another profile")
             return copying.plan(self.source, opening.pts, int(row["end_frame"]) - int(row["start_frame"]))
-        except Unfit as unfit:
+        except (Unfit, av.error.FFmpegError) as unfit:  # a file that cannot be read fails again where it is decoded
             print(f"{row['id']} is encoded whole: {unfit}", file=sys.stderr)
             return None
 
@@ -231,7 +232,7 @@ class Cutting:
 
 def worth_a_seek(reader: Reader, end: float, start: float) -> bool:
     """Whether a key frame lies so far behind `end`, and before `start` (seconds), that frames need not be decoded."""
-    if start - end < SEEK_SECONDS or reader.container.format.name not in SEEKABLE:
+    if reader.first is None or start - end < SEEK_SECONDS or reader.container.format.name not in SEEKABLE:
         return False
     entries = reader.stream.index_entries
     number = entries.search_timestamp(reader.first + int((start - SAME_TIME) / reader.tick), backward=True)

@@ -5,6 +5,7 @@ So from the first such picture of a clip on, packets are copied for as long as t
 the clip and without a gap. What comes before that picture, and the few pictures left at the end, are encoded.
 """
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -37,7 +38,7 @@ class Plan(NamedTuple):
     def packets(self) -> Iterator[tuple[av.Packet, list[bytes]]]:
         """Each packet that is copied, with its units. Raises Unfit where the source has changed."""
         at = 0
-        with opened(self.path) as container:
+        with opened(self.path) as container, contextlib.suppress(av.error.FFmpegError):
             for packet in sought(container, self.copied[0]):
                 if at or packet.pts == self.copied[0]:
                     if packet.pts != self.copied[at] or packet.is_corrupt:
