@@ -3,6 +3,7 @@
     PYTHONPATH=workflow/scripts:tests/kit python bench/tables.py                       # a million clips, five runs
     PYTHONPATH=workflow/scripts:tests/kit python bench/tables.py --clips 10000000 --runs 1    # about 30 GB of disk
     PYTHONPATH=workflow/scripts:tests/kit python bench/tables.py --plot docs/growth.svg
+    PYTHONPATH=workflow/scripts:tests/kit python bench/tables.py --small
 
 Each step is the rule's own program on one table of all clips. `cat` copies to a file what that step reads. Figures are
 medians of runs in turns. --scripts: other scripts to measure, such as those of an earlier version.
@@ -15,6 +16,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 
 import gather_captions
@@ -34,7 +36,7 @@ PER_VIDEO, ROWS = 45, 100_000
 SCORES = {"aes": ("aes",), "flow": ("flow",), "ocr": ("ocr", "ocr_area")}
 PART = 2_000
 """Clips of a part of a memo: what a job leaves."""
-SIZES = (1_000, 10_000, 100_000, 1_000_000)
+SIZES = [10_000, 100_000, 1_000_000]
 
 
 def main() -> None:
@@ -45,8 +47,12 @@ def main() -> None:
     parser.add_argument("--scripts", type=Path, default=ROOT / "workflow/scripts", help="where the rules' scripts lie")
     parser.add_argument("--steps", nargs="+", help="only these, which must have been made before (--folder)")
     parser.add_argument("--folder", type=Path, help="where the tables are made, and left")
+    parser.add_argument("--small", action="store_true", help="select of few clips, by rows and in blocks")
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="with --plot")
     parser.add_argument("--plot", type=Path, help="draw what a clip costs at growing sizes into this file")
     args = parser.parse_args()
+    if args.small:
+        return small(args)
     if args.plot:
         return plot(args)
     if args.folder:
@@ -127,25 +133,25 @@ class Made:
                 [clips], self.remembered
             ),
             "select": Step(
-                [self.scripts / "select_clips.py", "--table", clips, "--scores", *scored, "--out", work]
-                + ["--select", json.dumps(LIMITS)],
+                [self.scripts / "select_clips.py", "--table", clips, "--scores", *scored, "--out", work,
+                 "--select", json.dumps(LIMITS)],
                 [clips, *scored], self.scores
             ),
             "gather clips": Step(
-                [self.scripts / "gather_clips.py", "--clips", clips, "--extras", extras, "--shards", work]
-                + ["--scores", at / "tables/scores.csv", "--selected", selected, "--rejects", rejected[-1]],
+                [self.scripts / "gather_clips.py", "--clips", clips, "--extras", extras, "--shards", work,
+                 "--scores", at / "tables/scores.csv", "--selected", selected, "--rejects", rejected[-1]],
                 [clips, work]
             ),
             "gather captions": Step(
-                [self.scripts / "gather_captions.py", "--selected", selected, "--extras", extras, "--shards", captioned]
-                + ["--captions", at / "tables/captions.csv", "--meta", at / "meta.csv", "--rejects", at / "rejects.csv"]
-                + ["--rejected", *rejected],
+                [self.scripts / "gather_captions.py", "--selected", selected, "--extras", extras, "--shards", captioned,
+                 "--captions", at / "tables/captions.csv", "--meta", at / "meta.csv", "--rejects", at / "rejects.csv",
+                 "--rejected", *rejected],
                 [selected, captioned, *rejected], self.captions
             ),
             "summary": Step([self.scripts / "summarize.py", "--results", at, "--out", at / "run.json"], tables_of),
             "report": Step(
-                [self.scripts / "score_report.py", "--settings", settings, "--out", at / "report/index.html"]
-                + ["--complete", at / "report/complete.json"],
+                [self.scripts / "score_report.py", "--settings", settings, "--out", at / "report/index.html",
+                 "--complete", at / "report/complete.json"],
                 [at / name for name in ("tables/scores.csv", "tables/captions.csv", "meta.csv", "rejects.csv")]
             ),
         }  # fmt: skip
@@ -176,8 +182,8 @@ class Made:
                 "id": [f"{of}-{at:08d}" for of, at in zip(video, frame, strict=True)], "video_id": video,
                 "relpath": [name_of(place // PER_VIDEO) for place in places],
                 "start_frame": list(map(str, frame)), "end_frame": [str(at + 190) for at in frame],
-                "start": [tables.number(at / 25) for at in frame], "end": [tables.number(at / 25 + 7.6) for at in frame],
-                "digest": video,
+                "start": [tables.number(at / 25) for at in frame], "digest": video,
+                "end": [tables.number(at / 25 + 7.6) for at in frame],
             } | {name: [text] * count for name, text in (
                 ("kind", "video"), ("num_frames", "190"), ("height", "720"), ("width", "1280"), ("fps", "25"),
                 ("aspect_ratio", "0.5625"), ("resolution", "921600"), ("bytes", "123456789"),
@@ -220,8 +226,8 @@ class Made:
                 paths = blocks.joined("clips/", given["id"], ".mp4")
                 texts = said.take(pa.array(np.arange(len(given)) % len(said)))
                 match = self.some("match", len(given))
-                yield blocks.changed(given, {"text": texts, "match": match, "path": paths, "cmotion": self.some("ocr", len(given)),
-                                             "shake": match, "frames_digest": given["video_id"], **cut})  # fmt: skip
+                others = {"cmotion": match, "shake": match, "frames_digest": given["video_id"]} | cut
+                yield blocks.changed(given, {"text": texts, "match": match, "path": paths} | others)
 
         if not number:
             self.write("work/captions.csv", names, rows())
@@ -243,8 +249,49 @@ def name_of(video: int) -> str:
     return f"a folder/of films/film number {video:07d}.mp4"
 
 
+def small(args: argparse.Namespace) -> None:
+    """Print from which size on a selection in blocks is cheaper than one by rows."""
+    print("| clips | MB of the table | by rows: CPU s | in blocks |\n|---|---|---|---|")
+    for clips in (1_000, 3_000, 10_000, 30_000):
+        with tempfile.TemporaryDirectory() as folder:
+            run = Made(Path(folder), clips, args.scripts)
+            steps = run.steps()
+            alone(steps["plan"].prepare, 0)
+            alone(steps["select"].prepare, 0)
+            python, _, *given = steps["select"].command
+            found: dict[int, list[float]] = {10**12: [], 0: []}
+            for _, (large, costs) in product(range(args.runs), found.items()):
+                path = f"import sys; sys.path.insert(0, '{args.scripts}')"
+                code = (
+                    f"{path}; from clipmill.clips import selecting as s; s.LARGE = {large}; s.main('select_clips', '')"
+                )
+                costs.append(measured([python, "-c", code, *given], run.folder)[0])
+            by_rows, in_blocks = map(statistics.median, found.values())
+            size = (run.folder / "tables/clips.csv").stat().st_size / 1e6
+            print(f"| {clips:,} | {size:.1f} | {by_rows:.2f} | {in_blocks:.2f} |", flush=True)
+
+
 def plot(args: argparse.Namespace) -> None:
-    """Draw and print what a clip costs at each size, the start of a program over one clip taken off."""
+    """Draw and print what a clip costs at each size, a program's start (that of one clip) taken off."""
+    import matplotlib.pyplot as plt
+
+    costs: dict[int, dict[str, float]] = {}
+    for size in (1, *args.sizes):
+        with tempfile.TemporaryDirectory() as folder:
+            found = of(Path(folder), size, args)
+        costs[size] = {name: statistics.median(run[0] for run in runs) for name, runs in found.items()}
+    print("| CPU microseconds a clip | " + " | ".join(f"{size:,}" for size in args.sizes) + " |")
+    print("|---" * (len(args.sizes) + 1) + "|")
+    plt.rcParams |= {"svg.hashsalt": "clipmill", "svg.fonttype": "none"}
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    for name, start in costs[1].items():
+        each = [1e6 * max(0.0, costs[size][name] - start) / size for size in args.sizes]
+        print(f"| {name} | " + " | ".join(f"{value:.2f}" for value in each) + " |")
+        axes.plot(args.sizes, each, marker="o", label=name)
+    axes.set(xscale="log", yscale="log", xlabel="clips", ylabel="CPU microseconds a clip, start taken off")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")
+    figure.savefig(args.plot, metadata={"Date": None})
 
 
 if __name__ == "__main__":

@@ -51,6 +51,8 @@ def main() -> None:
             to_scores.write(rows)
             to_selected.write(rows.filter(is_kept))
             to_rejects.write(rows.filter(pc.invert(is_kept)))
+        for table in [*(table for table, _, _ in going), *of]:
+            table.finish()
 
 
 def without(rows: pa.RecordBatch, going: list[tuple[Lookup, str, Callable[[dict], str]]]) -> pa.RecordBatch:

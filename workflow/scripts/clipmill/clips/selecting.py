@@ -12,8 +12,8 @@ from clipmill.engine.progress import Tally
 from clipmill.engine.shown import shown
 from clipmill.videos import lists
 
-LARGE = 3_000_000
-"""Bytes of a table from which blocks are cheaper: there, its rows cost as much as the import of pyarrow does
+LARGE = 4_500_000
+"""Bytes of a table from which blocks are cheaper: some 14,000 rows cost as much as the import of pyarrow
 (`bench/tables.py --small`)."""
 HELD = 1 << 20
 """Different values of a column whose verdicts are held."""

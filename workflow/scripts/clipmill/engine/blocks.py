@@ -124,11 +124,21 @@ def text(rows: pa.RecordBatch, names: Sequence[str]) -> bytes:
     """These columns of a block as lines of a table."""
     if not rows.num_rows:
         return b""
-    cells = [_quoted(column) for column in block(columns(rows), names, rows.num_rows).columns]
+    cells = block(columns(rows), names, rows.num_rows).columns
+    plain = _lines(cells)
+    letters = np.frombuffer(plain, np.uint8)
+    found = [np.count_nonzero(letters == letter[0]) for letter in SPECIAL]
+    if len(cells) > 1 and found == [len(rows) * (len(cells) - 1), 0, len(rows), 0]:  # no cell holds one
+        return plain
+    cells = [_quoted(column) for column in cells]
     if len(cells) == 1:  # a line without a letter would be no row
         cells = [pc.if_else(pc.equal(cells[0], ""), '""', cells[0])]
-    last = pc.binary_join_element_wise(cells[-1], "", "\n")
-    return _bytes(pc.binary_join_element_wise(*cells[:-1], last, ","))
+    return _lines(cells)
+
+
+def _lines(cells: Sequence[pa.StringArray]) -> bytes:
+    """Cells of rows, one after the other as they are."""
+    return _bytes(pc.binary_join_element_wise(*cells[:-1], joined(cells[-1], "\n"), ","))
 
 
 def _quoted(column: pa.StringArray) -> pa.StringArray:

@@ -1,5 +1,6 @@
 """Joining tables that are sorted by id, in blocks of columns: side by side, by their ids, or into one."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
@@ -67,9 +68,12 @@ class Lookup:
 
     def __init__(self, path: str | Path, names: Iterable[str]):
         """`names`: its columns that are wanted besides "id"."""
-        vouch.check_if_vouched(path)
         self.stream = read(path, dict.fromkeys(["id", *names]))
         self.held: pa.RecordBatch | None = next(self.stream, None)
+
+    def finish(self) -> None:
+        """Read the rest, so that a damaged table says so."""
+        deque(self.stream, maxlen=0)
 
     def of(self, ids: pa.StringArray) -> tuple[pa.BooleanArray, pa.RecordBatch | None]:
         """Which of these ids the table has, and its rows of those."""

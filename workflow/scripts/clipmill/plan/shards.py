@@ -5,6 +5,7 @@ from array import array
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import tee
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from clipmill.plan.costs import of_clips, seconds
 COLUMNS = ("kind", "path", "bytes", "num_frames", "resolution", "fps")
 """What costs depend on, of files and of clips."""
 
+ROWS = 200_000
+"""Rows of a shard, however cheap, if shards are about equal: a job holds its rows in memory, 3 kB each."""
 PROBES = 16
 """Files that are opened at the same time to guess their cost."""
 REMEMBERED = 1e-4
@@ -81,7 +84,7 @@ def content(table: Path, extras: Sequence[str]) -> str:
 def ranges(costs: Sequence[float], target: float, most: int) -> list[tuple[int, float]]:
     """(items, cost) of each shard: contiguous ranges of about equal cost, none empty unless the table is."""
     total = sum(costs)
-    count = max(1, min(most, len(costs), round(total / target + 0.5)))
+    count = max(1, min(most, len(costs), max(round(total / target + 0.5), ceil(len(costs) / ROWS))))
     out, items, cost, done = [], 0, 0.0, 0.0
     for value in costs:
         if items and done + cost + value / 2 > total * (len(out) + 1) / count:

@@ -48,6 +48,7 @@ def found(path: Path, columns: list[str], ids: pd.Series) -> pd.DataFrame:
     """These columns of those rows of a table, sorted by id, that have these ids, which rise: by id."""
     lookup = joins.Lookup(path, columns)
     parts = [lookup.of(some)[1] for some in portions(ids)]
+    lookup.finish()
     return _frame([part for part in parts if part], ["id", *columns]).set_index("id")
 
 
@@ -98,6 +99,7 @@ def _with_reasons(scores: Path, columns: list[str], rejected: Path) -> Iterator[
         where, of = lookup.of(rows["id"])
         said = {name: blocks.placed(where, of[name] if of else []) for name in ("stage", "reason")}
         yield blocks.changed(rows, said)
+    lookup.finish()
 
 
 def _sampled(stratum: np.ndarray, sizes: np.ndarray, order: np.ndarray) -> np.ndarray:
