@@ -73,7 +73,7 @@ class Gradual:
         for frame in self.frames:
             thumbnails.add(frame)
         small, scenes = thumbnails.array(), self.scenes(cuts)
-        found = [span for span in coherence.transitions(small, scenes) if self.due(span, until)]
+        found = [span for span in sure(small, scenes) if self.due(span, until)]
         edges = [(at, at) for at in (0, *cuts, self.begin + count)]
         known = found + [(first - self.begin, end - self.begin) for first, end in edges + self.found]
         doubtful = [span for span in marked(seen, small, scenes) if self.due(span, until) and self.open(span, known)]
@@ -116,6 +116,17 @@ class Gradual:
         edges = np.flatnonzero(np.diff(np.concatenate([[0], likely.astype(np.int8), [0]])))
         for first, end in edges.reshape(-1, 2).tolist():
             yield (first, end) if end - first > 2 else (end, end)
+
+
+def sure(thumbnails: np.ndarray, scenes: Sequence[Scene]) -> Iterator[Scene]:
+    """The transitions of `coherence` beside which a scene goes on, plainly or for a quarter of their length: where it
+    ends, nothing says that the light would not have gone on changing."""
+    plain = thumbnails.std(axis=1) < coherence.PLAIN
+    for begin, end in scenes:
+        for first, last in coherence.transitions(thumbnails[begin:end], [(0, end - begin)]):
+            first, last, room = begin + first, begin + last, (last - first) / 4
+            if (plain[first - 1] or first - begin > room) and (plain[last] or end - last > room):
+                yield first, last
 
 
 def marked(seen: np.ndarray, thumbnails: np.ndarray, scenes: Sequence[Scene]) -> list[Scene]:
