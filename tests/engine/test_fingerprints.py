@@ -225,7 +225,11 @@ MEMOS = [
     ),
     ("captions/refiner.py", "KEPT_SHARE = 0.5", "KEPT_SHARE = 0.6", {"refine/mistral"}),
     ("captions/tensor_parallel.py", "if size == 1", "if size < 2", {"caption/llava", "refine/vision"}),
-    ("videos/detectors.py", "STRIDE, MARGIN = 100, 50", "STRIDE, MARGIN = 100, 25", {"detector/transnetv2"}),
+    (
+        "videos/detectors.py", "STRIDE, MARGIN = 100, 50", "STRIDE, MARGIN = 100, 25",
+        {"detector/transnetv2", "detector/hybrid"},
+    ),
+    ("videos/hybrid.py", "COLOURS = 0.5", "COLOURS = 0.4", {"detector/hybrid"}),
 ]  # fmt: skip
 STEPS = {
     "flow": ("score_flow", ("dis", "raft_small", "raft_large", "unimatch")),
@@ -233,7 +237,7 @@ STEPS = {
     "match": ("score_match", ("attributes", "ViT-L-14")),
     "caption": ("caption_clips", ("attributes", "server", "vllm", "llava")),
     "refine": ("clean_captions", ("none", "vision", "mistral")),
-    "detector": ("scan_videos", ("adaptive", "content", "transnetv2")),
+    "detector": ("scan_videos", ("adaptive", "content", "transnetv2", "hybrid")),
 }
 
 

@@ -58,6 +58,8 @@ class Gradual:
 
     def add(self, image: np.ndarray, cuts: Sequence[int]) -> None:
         """Take the next frame, HxWx3 BGR uint8; `cuts`: all hard cuts so far, the first frames of scenes."""
+        if min(image.shape[:2]) >= 4 * HEIGHT:  # the mean of two by two pixels first: half the time
+            image = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
         self.frames.append(cv2.resize(image, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA))
         if len(self.frames) >= PART + 2 * LATE:
             self.look(cuts, self.begin + len(self.frames) - LATE)
@@ -73,7 +75,7 @@ class Gradual:
         for frame in self.frames:
             thumbnails.add(frame)
         small, scenes = thumbnails.array(), self.scenes(cuts)
-        found = [span for span in coherence.transitions(small, scenes) if self.due(span, until)]
+        found = [span for span in sure(small, scenes) if self.due(span, until)]
         edges = [(at, at) for at in (0, *cuts, self.begin + count)]
         known = found + [(first - self.begin, end - self.begin) for first, end in edges + self.found]
         doubtful = [span for span in marked(seen, small, scenes) if self.due(span, until) and self.open(span, known)]
@@ -118,6 +120,17 @@ class Gradual:
             yield (first, end) if end - first > 2 else (end, end)
 
 
+def sure(thumbnails: np.ndarray, scenes: Sequence[Scene]) -> Iterator[Scene]:
+    """The transitions of `coherence` beside which a scene goes on, plainly or for a quarter of their length: where it
+    ends, nothing says that the light would not have gone on changing."""
+    plain = thumbnails.std(axis=1) < coherence.PLAIN
+    for begin, end in scenes:
+        for first, last in coherence.transitions(thumbnails[begin:end], [(0, end - begin)]):
+            first, last, room = begin + first, begin + last, (last - first) / 4
+            if (plain[first - 1] or first - begin > room) and (plain[last] or end - last > room):
+                yield first, last
+
+
 def marked(seen: np.ndarray, thumbnails: np.ndarray, scenes: Sequence[Scene]) -> list[Scene]:
     """The spans within scenes that may be a gradual transition, in order; none overlaps another.
 
@@ -139,10 +152,10 @@ def marked(seen: np.ndarray, thumbnails: np.ndarray, scenes: Sequence[Scene]) ->
 
 def _colours(seen: np.ndarray, shift: int) -> np.ndarray:
     """The roots of each frame's shares of 512 colours, (frames, 512) float32, whose limits lie `shift` levels lower."""
-    bits = (cv2.add(seen, (shift,) * 4) >> 5).astype(np.int32).reshape(len(seen), -1, 3)
-    numbers = (bits[..., 0] << 6) + (bits[..., 1] << 3) + bits[..., 2] + 512 * np.arange(len(seen))[:, None]
-    counted = np.bincount(numbers.ravel(), minlength=512 * len(seen)).reshape(len(seen), 512)
-    return np.sqrt(counted / numbers.shape[1]).astype(np.float32)
+    counted = [
+        cv2.calcHist([cv2.add(frame, (shift,) * 4)], [0, 1, 2], None, [8, 8, 8], [0, 256] * 3).ravel() for frame in seen
+    ]
+    return np.sqrt(np.array(counted) / (WIDTH * HEIGHT))
 
 
 def _candidates(colours: list[np.ndarray], small: np.ndarray, length: int) -> list[int]:

@@ -138,8 +138,9 @@ class Scan:
     def complete(self, scenes: list[Scene]) -> None:
         """Read again what a late detector left out: each scene has its first, its last and one more frame, or as many
         frames as are enough for the detector."""
+        held = sorted(self.stored)
         for begin, end in scenes:
-            if sum(begin <= index < end for index in self.stored) >= self.detector.enough:
+            if bisect_left(held, end) - bisect_left(held, begin) >= self.detector.enough:
                 continue
             between = any(begin < index < end - 1 for index in self.stored)
             wanted = {begin, end - 1} if between else {begin, (begin + end) // 2, end - 1}
