@@ -112,9 +112,10 @@ def counts(pictures: list, found: list, spent: list[float]) -> dict[str, str]:
         wrong += extra
         ratios += [ratio] * all(hit)
     table = {name: f"{sum(values)} of {len(values)}" for name, values in {**rows, **lines}.items()}
-    table["boxes on written pictures that are wrong"] = f"{sum(wrong)} of {len(wrong)}"
-    low, middle, high = np.percentile(ratios, [10, 50, 90])
-    table["area of boxes / of the lines' own, median (10-90 %)"] = f"{middle:.2f} ({low:.2f}-{high:.2f})"
+    if ratios:
+        table["boxes on written pictures that are wrong"] = f"{sum(wrong)} of {len(wrong)}"
+        low, middle, high = np.percentile(ratios, [10, 50, 90])
+        table["area of boxes / of the lines' own, median (10-90 %)"] = f"{middle:.2f} ({low:.2f}-{high:.2f})"
     table["CPU seconds a picture, median (mean)"] = f"{np.median(spent):.3f} ({np.mean(spent):.3f})"
     return table
 
