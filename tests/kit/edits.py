@@ -115,8 +115,8 @@ def flashed(frames: np.ndarray, at: int) -> np.ndarray:
 
 def edited(shots: Sequence[np.ndarray], joins: Sequence[tuple[str, int]]) -> tuple[np.ndarray, list[Made]]:
     """Shots one after the other, and the truth: between two of them a transition, (kind, frames). Kinds: cut, dissolve,
-    black and white (fades through them), wipe. None is longer than the shots beside it allow, with ten frames to spare on
-    each side.
+    black and white (fades through them), wipe. None is longer than the shots beside it allow, with ten frames to
+    spare on each side.
     """
     ways = {
         "dissolve": mixed,
