@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--only-scan", action="store_true", help="leave PySceneDetect and PyAV out")
     args = parser.parse_args()
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENCV_FFMPEG_THREADS": "1"}
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # with it, each start would compile what it imports
     print("| video | way | CPU s | x decode | x scenedetect | store, % of the source |\n|---|---|---|---|---|---|")
     for path in args.videos:
         with tempfile.TemporaryDirectory() as folder:

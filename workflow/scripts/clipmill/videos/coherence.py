@@ -51,9 +51,9 @@ class Thumbnails:
     def __init__(self):
         self.held = array("B")
 
-    def add(self, image: np.ndarray) -> None:
-        """Take the next frame, HxWx3 uint8: few single pixels are enough."""
-        self.held.frombytes(cv2.resize(image, (COLUMNS, LINES), interpolation=cv2.INTER_AREA).tobytes())
+    def add(self, image: np.ndarray, frames: int = 1) -> None:
+        """Take the next frame, HxWx3 uint8 (few single pixels are enough), or so many, one below the other."""
+        self.held.frombytes(cv2.resize(image, (COLUMNS, frames * LINES), interpolation=cv2.INTER_AREA).tobytes())
 
     def array(self) -> np.ndarray:
         """(frames, SIZE) uint8."""

@@ -15,8 +15,11 @@ import numpy as np
 
 from clipmill.videos import meters, pictures
 from clipmill.videos.coherence import Thumbnails
+from clipmill.videos.rows import PIXELS
 from clipmill.videos.view import View
 
+BLOCK = 64
+"""Frames that are measured at once."""
 BLACK, BLACK_SHARE = 26, 0.98
 """ffmpeg's blackdetect: a pixel under 10 % is black, a frame with 98 % of such pixels is."""
 SAME, STEP = 0.25, 0.02
@@ -97,17 +100,31 @@ class Meters:
         self.thumbnails = Thumbnails()
         self.samples: dict[int, list[float]] = {}
         self.last: np.ndarray | None = None
+        self.block, self.filled = np.empty((BLOCK, *PIXELS[::-1], 3), np.uint8), 0
 
     def feed(self, index: int, view: View, rate: float) -> list[int]:
         """Take one frame."""
-        self.thumbnails.add(view.pixels)
-        small = cv2.cvtColor(view.pixels, cv2.COLOR_BGR2GRAY)
-        apart = cv2.norm(small, self.last, cv2.NORM_L1) / small.size if self.last is not None else 255.0
-        self.luma.append(round(cv2.mean(small)[0]))
-        self.change.append(min(255, round(apart / STEP)))
-        self.dark.append(255 * cv2.countNonZero(cv2.compare(small, BLACK, cv2.CMP_LT)) // small.size)
-        self.last = small
+        self.block[self.filled] = view.pixels
+        self.filled += 1
+        if self.filled == BLOCK:
+            self.measure()
         return []
+
+    def measure(self) -> None:
+        """Measure the frames that wait in the block: a call costs more than its work on so few pixels."""
+        count, size = self.filled, PIXELS[0] * PIXELS[1]
+        stacked = self.block[:count].reshape(-1, PIXELS[0], 3)
+        self.filled = 0
+        self.thumbnails.add(stacked, count)
+        grey = cv2.cvtColor(stacked, cv2.COLOR_BGR2GRAY).reshape(count, size)
+        before = np.concatenate([grey[:1] if self.last is None else self.last, grey[:-1]])
+        apart = cv2.absdiff(grey, before).sum(axis=1, dtype=np.int64) / size
+        if self.last is None:
+            apart[0] = 255.0
+        self.last = grey[-1:]
+        self.luma.frombytes(_bytes(grey.sum(axis=1, dtype=np.int64) * (1 / size)))
+        self.change.frombytes(_bytes(apart / STEP))
+        self.dark.frombytes(_bytes(255 * (grey < BLACK).sum(axis=1) // size))
 
     def look(self, index: int, coded: np.ndarray, small: np.ndarray, pose: pictures.Pose = pictures.UPRIGHT) -> None:
         """Take a stored frame: as coded (HxWx3 BGR uint8), and upright as it is stored."""
@@ -122,6 +139,8 @@ class Meters:
 
     def series(self, pts: list[int], packets=((), ()), sound: np.ndarray | None = None) -> Series:
         """All that was seen of a video: `pts`, its frames' times; `packets`: times and sizes of what was decoded."""
+        if self.filled:
+            self.measure()
         at = sorted(self.samples)
         return Series(
             *(np.frombuffer(kept, np.uint8) for kept in (self.luma, self.change, self.dark)),
@@ -130,6 +149,11 @@ class Meters:
             np.array([self.samples[index] for index in at], np.float32).reshape(-1, len(SAMPLE)),
             np.zeros(0, np.float32) if sound is None else sound,
         )
+
+
+def _bytes(values: np.ndarray) -> bytes:
+    """Numbers as one byte each, rounded, 255 at most."""
+    return np.minimum(np.rint(values), 255).astype(np.uint8).tobytes()
 
 
 def _inside(picture: np.ndarray, borders: meters.Borders) -> np.ndarray:

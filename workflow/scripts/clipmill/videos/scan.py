@@ -79,8 +79,9 @@ class Scan:
             packets = reader.damage.times, reader.damage.sizes
         scenes = self.detector.scenes(len(self.pts))
         self.complete(scenes)
-        seen = self.meters.thumbnails.array()
         sound = loudness.levels(self.path, begin) if sound and self.sound else None
+        meters = self.meters.series(self.pts, packets, sound).text()
+        seen = self.meters.thumbnails.array()
         return {
             "num_frames": len(self.pts),
             **pictures.measures(self.size),
@@ -95,7 +96,7 @@ class Scan:
             "tick": str(self.tick),
             "damaged": json.dumps(damaged),
             "promised": promised,
-            "meters": self.meters.series(self.pts, packets, sound).text(),
+            "meters": meters,
         }
 
     def read(self, reader: Reader) -> None:
@@ -107,12 +108,14 @@ class Scan:
                 raise Reject("the picture's size changes", f"at frame {frame.index}")
             coded = (picture.height, picture.width)
             self.size = self.size or pictures.shown_size(picture, self.aspect)
-            view = self.viewer(picture)
+            view, wanted = self.viewer(picture), grid.wants(frame.seconds)
+            if wanted:
+                view.whole()
             cuts = [cut for observer in self.observers for cut in observer.feed(frame.index, view, rate)]
             self.pts.append(frame.pts)
             self.interlaced += picture.interlaced_frame
             self.recent.append(frame)
-            if grid.wants(frame.seconds):
+            if wanted:
                 self.keep(frame, view)
             for cut in cuts:
                 self.keep_cut(cut)

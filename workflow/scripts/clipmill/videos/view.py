@@ -47,6 +47,10 @@ class View:
         """The whole frame upright, as PySceneDetect's own reader gives it."""
         return pictures.turn(self.coded, self.pose)
 
+    def whole(self) -> None:
+        """Make all of it: a frame that will be stored is converted once, not also its rows alone."""
+        _ = self.coded
+
     def stored(self, size: tuple[int, int]) -> np.ndarray:
         """The frame as people see it, of `size` (height, width), for the store."""
         return pictures.shrunken(self.picture, size, self.viewer.shrinks, lambda: self.coded)
