@@ -281,7 +281,7 @@ def test_production_needs_the_references_models():
     needs = needs_of("config.yaml")
     assert set(needs) == {
         *("score.aesthetic.pretrained", "score.aesthetic.head", "score.flow.weights", "score.ocr.model"),
-        *("caption.model", "match.pretrained"),
+        *("caption.model", "match.pretrained", "detector"),
     }
     assert needs["match.pretrained"] == needs["score.aesthetic.pretrained"] == "open_clip:ViT-L-14@openai"
     assert needs["caption.model"] == "llava-hf/llava-v1.6-mistral-7b-hf"

@@ -115,7 +115,8 @@ def flashed(frames: np.ndarray, at: int) -> np.ndarray:
 
 def edited(shots: Sequence[np.ndarray], joins: Sequence[tuple[str, int]]) -> tuple[np.ndarray, list[Made]]:
     """Shots one after the other, and the truth: between two of them a transition, (kind, frames). Kinds: cut, dissolve,
-    black and white (fades through them), wipe. None is longer than the shots beside it allow, with ten frames to spare.
+    black and white (fades through them), wipe. None is longer than the shots beside it allow, with ten frames to
+    spare on each side.
     """
     ways = {
         "dissolve": mixed,
@@ -125,7 +126,7 @@ def edited(shots: Sequence[np.ndarray], joins: Sequence[tuple[str, int]]) -> tup
     }
     film, truth, since = shots[0], [], 0
     for shot, (kind, asked) in zip(shots[1:], joins, strict=True):
-        at, length = len(film), min(asked, len(film) - since - 10, len(shot) - 10)
+        at, length = len(film), min(asked, len(film) - since - 10, len(shot) - 20)
         if kind == "cut":
             made = Made(kind, at, at)
         elif kind in ("black", "white"):

@@ -343,8 +343,10 @@ def test_a_path_may_start_at_home(monkeypatch):
 def test_production_is_the_reference():
     production = config.check(read("config.yaml"), SCHEMA)
     assert production["select"]["aes"]["min"] == 5
-    assert production["detector"] == "adaptive"
-    assert production["detectors"]["adaptive"]["threshold"] == 3.0
+    assert production["detector"] == "hybrid"
+    adaptive = production["detectors"]["adaptive"]
+    assert adaptive["threshold"] == 3.0
+    assert adaptive.items() <= production["detectors"]["hybrid"].items()
     assert production["score"]["aesthetic"]["model"] == production["match"]["model"] == "ViT-L-14"
     assert production["score"]["aesthetic"]["frames"] == [0.1, 0.5, 0.9]
     assert "llava-v1.6" in production["caption"]["model"]
