@@ -85,11 +85,12 @@ def ranges(costs: Sequence[float], target: float, most: int) -> list[tuple[int, 
     """(items, cost) of each shard: contiguous ranges of about equal cost, none empty unless the table is."""
     total = sum(costs)
     count = max(1, min(most, len(costs), max(round(total / target + 0.5), ceil(len(costs) / ROWS))))
-    out, items, cost, done = [], 0, 0.0, 0.0
+    out, items, cost, done, end = [], 0, 0.0, 0.0, total / count
     for value in costs:
-        if items and done + cost + value / 2 > total * (len(out) + 1) / count:
+        if items and done + cost + value / 2 > end:
             out.append((items, cost))
             items, done, cost = 0, done + cost, 0.0
+            end = total * (len(out) + 1) / count
         items, cost = items + 1, cost + value
     return [*out, (items, cost)]
 
