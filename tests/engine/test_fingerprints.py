@@ -261,6 +261,22 @@ def test_the_workflows_own_memos_forget_what_they_must_and_no_more(tmp_path, mon
     fingerprints.forget()
 
 
+def test_fingerprints_are_noted_for_the_same_bytes_of_code_only(scripts, tmp_path, monkeypatch):
+    monkeypatch.setattr(fingerprints.sys, "dont_write_bytecode", False)
+    made = []
+    real = fingerprints._made
+    monkeypatch.setattr(fingerprints, "_made", lambda *what: made.append(what) or real(*what))
+    before = scripts()
+    fingerprints._notes().write()
+    assert scripts() == before
+    assert len(made) == 2, "the second process takes what the first has noted"
+    assert scripts(old="# why", new="# because") == before
+    assert len(made) == 4
+    fingerprints._notes().write()
+    fingerprints._notes().path.write_text("no notes")
+    assert scripts() == before
+
+
 def test_the_schema_marks_the_keys_that_the_manual_calls_speed_only():
     schema = config.load(Path(fingerprints.SCRIPTS).parent / "schemas" / "config.schema.yaml")
     rows = config.documented(schema)
