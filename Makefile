@@ -145,7 +145,8 @@ sheet: env ## copy TABLE for a spreadsheet to OUT, with what it would run as a f
 	@PYTHONPATH=workflow/scripts python -m clipmill.tools.sheet "$(TABLE)" --out "$(OUT)"
 
 bench: env reel ## measure speed here and write it into docs/*.md (hours); ARGS="scan feeding": some; VIDEOS=folder
-	@PYTHONPATH=workflow/scripts:tests/kit:demo python bench/write.py --videos "$$VIDEOS" $(ARGS)
+	@films="sample/films of $$(basename "$$VIDEOS")"; python bench/enlarge.py "$$VIDEOS" "$$films"; \
+	PYTHONPATH=workflow/scripts:tests/kit:demo python bench/write.py $(ARGS) --videos "$$VIDEOS" --films "$$films"
 
 bench-gpu: env ## measure each learned step on a GPU, next to the bare model
 	@PYTHONPATH=workflow/scripts:tests/kit python bench/gpu.py $(ARGS)

@@ -6,35 +6,41 @@ cut_clips for those that are kept. Models are left out on both sides; so are lis
 CPU seconds (user + system), medians of interleaved runs: compare the ratios. Both ways take the clips that our scan
 finds, and keep the sound.
 
-Example: PYTHONPATH=workflow/scripts:demo python bench/cutting.py footage/a.mp4 footage/b.mp4 --runs 5
+Example: PYTHONPATH=workflow/scripts python bench/cutting.py --videos FOLDER --runs 5
 """
 
 import argparse
 import json
 import random
+import statistics
 import sys
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import imageio_ffmpeg
 from clipmill.engine import rejects, tables
 from clipmill.plan.config import check
-from clipmill.plan.flow import of_a_clip
+from clipmill.plan.flow import BY_CLIP, of_a_clip
 from clipmill.videos import sources
-from cpu import FFMPEG, ROOT, SCRIPTS, SETTINGS, call, compared
 from list_videos import listing
+from processes import films, in_turns, measured, ratio
 
 READS = {"aesthetic": (0.1, 0.5, 0.9), "flow": (0, 10, 20, 30), "ocr": (10,)}
 """The frames that the reference's scorers read: shares of a clip's length, or numbers."""
 OURS = {
     "ours, default (veryfast, crf 18)": {},
     "ours, veryfast, crf 23": {"crf": 23},
-    "ours, medium, crf 23": {"preset": "medium", "crf": 23},
     "ours, `cut.mode: smart`": {"mode": "smart"},
-    "ours, `cut.check: decode`, crf 23": {"crf": 23, "check": "decode"},
 }
+ROOT = Path(__file__).resolve().parents[1]
+SCRIPTS = ROOT / "workflow" / "scripts"
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 CONFIG = check({}, SCHEMA)
+SETTINGS = {name: CONFIG[name] for name in ("frames", "detectors", "quality", "fmin", "clips")}
+SETTINGS |= {name: CONFIG["cut"][name] for name in BY_CLIP}
+FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 
 
 def main() -> None:
@@ -42,18 +48,19 @@ def main() -> None:
     if sys.argv[1:2] == ["--read"]:
         return read(*sys.argv[2:])
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("videos", nargs="+", type=Path, help="videos, all in one folder")
+    parser.add_argument(
+        "--videos", nargs="+", type=Path, required=True, help="videos, all in one folder, or that folder"
+    )
     parser.add_argument("--runs", type=int, default=5, help="interleaved runs of each way")
     parser.add_argument("--kept", type=float, nargs="*", default=[0.3, 1.0], help="shares of the frames that are kept")
-    parser.add_argument("--whole", action="store_true", help="leave out what cutting alone costs")
-    parser.add_argument("--ways", nargs="+", default=[""], help="words of the names of the ways that are measured")
+    parser.add_argument("--alone", action="store_true", help="measure cutting alone, not a run")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder), args.videos)
-        if not args.whole:
+        bench = Bench(Path(folder), films(args.videos))
+        if args.alone:
             cutting(bench, args.runs)
-        if args.kept:
-            whole(bench, args.kept, args.runs, args.ways)
+        else:
+            whole(bench, args.kept, args.runs)
     return None
 
 
@@ -61,7 +68,7 @@ class Bench:
     """The videos, their clips, and the ways to make clip files of them."""
 
     def __init__(self, work: Path, videos: list[Path]):
-        self.work, self.files, self.videos = work, [path.absolute() for path in videos], videos[0].absolute().parent
+        self.work, self.files, self.videos, self.spent = work, videos, videos[0].parent, 0.0
         rows = listing(self.videos, sources.found(self.videos), work / "files.csv")[0]
         names = {path.name for path in videos}
         tables.write(work / "videos.csv", sources.COLUMNS, [row for row in rows if row["relpath"] in names])
@@ -70,16 +77,30 @@ class Bench:
         tables.write(work / "clips.csv", tuple(self.clips[0]), self.clips)
         self.frames = sum(int(clip["num_frames"]) for clip in self.clips)
 
+    def call(self, *command: str | Path) -> None:
+        """Run a command, and add up what it costs."""
+        self.spent += measured(list(command))[0]
+
+    def cost(self, way: Callable) -> float:
+        """CPU seconds of what a way calls."""
+        before = self.spent
+        way()
+        return self.spent - before
+
+    def compared(self, ways: dict[str, Callable], runs: int) -> dict[str, list[float]]:
+        """CPU seconds of each way in each turn."""
+        return in_turns({name: partial(self.cost, way) for name, way in ways.items()}, runs)
+
     def step(self, script: str, table: Path, out: Path, settings: dict, *more: str | Path) -> Path:
         """Run a step's script without anything remembered."""
         places = ["--memo", tempfile.mkdtemp(dir=self.work), "--results", self.work, "--videos", self.videos]
         given = ["--table", table, "--out", out, "--settings", json.dumps(settings)]
-        call(sys.executable, SCRIPTS / f"{script}.py", *given, *places, *more)
+        self.call(sys.executable, SCRIPTS / f"{script}.py", *given, *places, *more)
         return out
 
     def scan(self) -> Path:
         out = self.work / "videos.scan_videos" / "x" / "scan.csv"
-        settings = SETTINGS | {"detector": "adaptive", "quality": CONFIG["quality"]}
+        settings = SETTINGS | {"detector": "adaptive"}
         return self.step("scan_videos", self.work / "videos.csv", out, settings, "--store", self.work / "store")
 
     def cut(self, table: Path, **settings) -> Path:
@@ -102,19 +123,32 @@ class Bench:
         """Scan, look at stored pictures of all clips three times, cut those of a table."""
         self.scan()
         for what in READS:
-            call(sys.executable, __file__, "--read", what, self.work / "clips.csv", self.work / "store")
+            self.call(sys.executable, __file__, "--read", what, self.work / "clips.csv", self.work / "store")
         self.cut(table, **settings)
 
     def reference(self, preset: str) -> None:
         """A detector per file, an ffmpeg per clip, and three reads of each clip."""
         for path in self.files:
-            call(sys.executable, "-m", "scenedetect", "-q", "-i", path, "detect-adaptive")
+            self.call(sys.executable, "-m", "scenedetect", "-q", "-i", path, "detect-adaptive")
         for clip in self.clips:
             start, length = float(clip["start"]), float(clip["end"]) - float(clip["start"])
             span = ["-ss", f"{start}", "-i", self.videos / clip["relpath"], "-t", f"{length}"]
-            call(FFMPEG, "-v", "quiet", "-y", *span, "-c:v", "libx264", "-preset", preset, self.file(clip["id"]))
+            self.call(
+                FFMPEG,
+                "-v",
+                "quiet",
+                "-y",
+                *span,
+                "-c:v",
+                "libx264",
+                "-preset",
+                preset,
+                "-crf",
+                "23",
+                self.file(clip["id"]),
+            )
         for what in READS:
-            call(sys.executable, __file__, "--read", what, self.work / "clips.csv", self.work / "cut")
+            self.call(sys.executable, __file__, "--read", what, self.work / "clips.csv", self.work / "cut")
 
     def file(self, identity: str) -> Path:
         (self.work / "cut").mkdir(exist_ok=True)
@@ -122,7 +156,7 @@ class Bench:
 
     def decode(self) -> None:
         for path in self.files:
-            call(FFMPEG, "-v", "quiet", "-threads", "1", "-i", path, "-f", "null", "-")
+            self.call(FFMPEG, "-v", "quiet", "-threads", "1", "-i", path, "-f", "null", "-")
 
 
 def clips_of(scanned: Path) -> list[dict]:
@@ -166,26 +200,27 @@ def cutting(bench: Bench, runs: int) -> None:
         "the same with `cut.check: decode`": partial(bench.cut, table, crf=23, check="decode"),
         "cut_clips, `cut.mode: smart`": partial(bench.cut, table, mode="smart"),
     }
-    found = compared(ways, runs)
+    found = bench.compared(ways, runs)
     base = next(iter(found.values()))
     print(f"\n| all {len(bench.clips)} clips, {bench.frames} frames, {len(bench.files)} videos | CPU s | x decode |")
     print("|---|---|---|")
     for name, seconds in found.items():
-        print(f"| {name} | {seconds:.1f} | {seconds / base:.2f} |")
+        print(f"| {name} | {statistics.median(seconds):.1f} | {ratio(seconds, base):.2f} |")
 
 
-def whole(bench: Bench, shares: list[float], runs: int, words: list[str]) -> None:
+def whole(bench: Bench, shares: list[float], runs: int) -> None:
     """What a run costs with a share of the frames kept; the reference's way costs the same for any."""
     ways = {f"reference, {preset}, crf 23": partial(bench.reference, preset) for preset in ("medium", "veryfast")}
     for share in shares:
         table = bench.kept(share)
         ways |= {f"{share:.0%} kept: {name}": partial(bench.ours, table, settings) for name, settings in OURS.items()}
-    found = compared({name: way for name, way in ways.items() if any(word in name for word in words)}, runs)
+    found = bench.compared(ways, runs)
     bases = {name: seconds for name, seconds in found.items() if name.startswith("reference")}
     print("\n| a run | CPU s |" + "".join(f" {name} / this |" for name in bases))
     print("|---|---|" + "---|" * len(bases))
     for name, seconds in found.items():
-        print(f"| {name} | {seconds:.1f} |" + "".join(f" {base / seconds:.2f} |" for base in bases.values()))
+        ratios = "".join(f" {ratio(base, seconds):.2f} |" for base in bases.values())
+        print(f"| {name} | {statistics.median(seconds):.1f} |{ratios}")
 
 
 if __name__ == "__main__":

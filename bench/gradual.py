@@ -4,16 +4,16 @@ known, and CPU seconds of `scan_videos` on real files. Prints markdown tables.
 Each scan is a process of one thread, run in turns; a figure is the median of --runs runs, user + system, the start of
 the process and the network's loading included.
 
-Example: PYTHONPATH=workflow/scripts:tests/kit:demo python bench/gradual.py --footage FOLDER --videos FOLDER/*.mp4
+Example: PYTHONPATH=workflow/scripts:tests/kit:demo python bench/gradual.py --footage FOLDER --videos FOLDER
 """
 
 import argparse
 import json
-import os
 import statistics
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ from clipmill.plan.flow import BY_CLIP
 from clipmill.videos.detectors import DETECTORS
 from clipmill.videos.view import Viewer
 from edits import Made, camera, edited, filmed, flashed, lit, over, titled
-from processes import measured
+from processes import films, in_turns, measured, ratio
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = check({}, ROOT / "workflow/schemas/config.schema.yaml")
@@ -53,7 +53,7 @@ class Film(NamedTuple):
     truth: list[Made]
 
 
-def films(footage: Path | None = None, shots: int = 20, seed: int = 0) -> Iterator[tuple[str, Film]]:
+def edits(footage: Path | None = None, shots: int = 20, seed: int = 0) -> Iterator[tuple[str, Film]]:
     """Films by name, each of so many shots: cameras over blobs, over photographs, and real footage where it is."""
     import reel
 
@@ -64,8 +64,25 @@ def films(footage: Path | None = None, shots: int = 20, seed: int = 0) -> Iterat
     views = [over(seed + n, reel.photograph(PHOTOGRAPHS[n % len(PHOTOGRAPHS)]), 75, SIZE) for n in range(shots)]
     yield "photographs", made(views, random)
     if footage:
-        real = [shot for name, spans in SHOTS.items() for shot in filmed(footage / name, spans, SIZE)]
+        real = [shot for name, spans in SHOTS.items() if (footage / name).exists()
+                for shot in filmed(footage / name, spans, SIZE)]  # fmt: skip
         yield "footage", made([real[n] for n in random.permutation(len(real))] * 2, random)
+
+
+def reel_films() -> Iterator[tuple[str, Film]]:
+    """The videos of the sample reel."""
+    import reel
+
+    sample = ROOT / "sample"
+    reel.make(sample)
+    for name, known in json.loads((sample / "truth.json").read_text()).items():
+        if known["kind"] == "video" and not known["reject"]:
+            with av.open(sample / "videos" / name) as film:
+                frames = np.stack([frame.to_ndarray(format="bgr24") for frame in film.decode(video=0)])
+            cuts = [Made("cut", at, at) for at in known["cuts"]]
+            kinds = {"dissolve": "dissolve", "fade": "black"}
+            spans = [Made(kinds[one["kind"]], one["start_frame"], one["end_frame"]) for one in known["gradual"]]
+            yield f"reel: {name}", Film(frames, cuts + spans)
 
 
 def made(shots: list[np.ndarray], random: np.random.Generator) -> Film:
@@ -128,7 +145,7 @@ def truth(footage: Path | None = None, seed: int = 0, shots: int = 20, names=NAM
     kinds = ("dissolve", "black", "white", "wipe", "cut")
     print(f"| film | detector | {' | '.join(kinds)} | false |\n|---|---|{'---|' * len(kinds)}---|")
     results: dict[str, dict[str, Judged]] = {}
-    for film, held in [*films(footage, shots, seed), *single()]:
+    for film, held in [*edits(footage, shots, seed), *reel_films(), *single()]:
         results[film] = {name: judged(held, scenes(name, held)) for name in names}
         for name, (count, hits, false) in results[film].items():
             cells = (f"{hits[kind]} of {count[kind]}" if count.get(kind) else "" for kind in kinds)
@@ -138,42 +155,32 @@ def truth(footage: Path | None = None, seed: int = 0, shots: int = 20, names=NAM
 
 def cost(videos: list[Path], runs: int, names=NAMES) -> None:
     """CPU seconds of the scan of all videos in one job, by detector, printed as a table."""
-    settings = {name: CONFIG[name] for name in ("frames", "quality", "fmin", "clips", "detectors")}
-    settings |= {name: CONFIG["cut"][name] for name in BY_CLIP}
-    seconds: dict[str, list[float]] = {name: [] for name in names}
-    os.environ |= {"OMP_NUM_THREADS": "1", "OPENCV_FFMPEG_THREADS": "1"}
-    for _ in range(runs):
-        for name in names:
-            with tempfile.TemporaryDirectory() as folder:
-                rows = [
-                    {"id": f"{n:016x}", "relpath": str(path.resolve()), "kind": "video", "bytes": path.stat().st_size}
-                    for n, path in enumerate(videos)
-                ]
-                tables.write(Path(folder) / "shard.csv", ("id", "relpath", "kind", "bytes"), rows)
-                command = [sys.executable, str(ROOT / "workflow/scripts/scan_videos.py"), "--table", "shard.csv"]
-                command += [
-                    "--out",
-                    "videos.scan_videos/x/out.csv",
-                    "--memo",
-                    "memo",
-                    "--store",
-                    "store",
-                    "--videos",
-                    "/",
-                ]
-                command += ["--results", folder, "--settings", json.dumps(settings | {"detector": name})]
-                seconds[name].append(measured(command, Path(folder))[0])
+    found = in_turns({name: partial(scan, videos, name) for name in names}, runs)
     print(f"\n| scan of {len(videos)} videos in one job | CPU s | ratio |\n|---|---|---|")
-    for name, held in seconds.items():
-        ratio = statistics.median(one / other for one, other in zip(held, seconds[names[0]], strict=True))
-        print(f"| {name} | {statistics.median(held):.1f} | {ratio:.2f} |", flush=True)
+    for name, seconds in found.items():
+        print(f"| {name} | {statistics.median(seconds):.1f} | {ratio(seconds, found[names[0]]):.2f} |", flush=True)
+
+
+def scan(videos: list[Path], detector: str) -> float:
+    """CPU seconds of one job of scan_videos."""
+    settings = {name: CONFIG[name] for name in ("frames", "quality", "fmin", "clips", "detectors")}
+    settings |= {name: CONFIG["cut"][name] for name in BY_CLIP} | {"detector": detector}
+    rows = [
+        {"id": f"{number:016x}", "relpath": str(path), "kind": "video", "bytes": path.stat().st_size}
+        for number, path in enumerate(videos)
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        tables.write(Path(folder) / "shard.csv", ("id", "relpath", "kind", "bytes"), rows)
+        places = ["--memo", "memo", "--store", "store", "--videos", "/", "--results", folder]
+        given = ["--table", "shard.csv", "--out", "videos.scan_videos/x/out.csv", "--settings", json.dumps(settings)]
+        return measured([sys.executable, ROOT / "workflow/scripts/scan_videos.py", *given, *places], Path(folder))[0]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--footage", type=Path, help="the folder of real footage of which shots are taken for edits")
-    parser.add_argument("--videos", type=Path, nargs="*", default=[], help="video files whose scan is timed")
-    parser.add_argument("--runs", type=int, default=3, help="turns in which each detector runs once")
+    parser.add_argument("--videos", type=Path, nargs="*", default=[], help="files, or folders, whose scan is timed")
+    parser.add_argument("--runs", type=int, default=5, help="turns in which each detector runs once")
     parser.add_argument("--seed", type=int, default=0, help="another number makes other edits")
     parser.add_argument("--detectors", nargs="+", default=NAMES, help="ratios are to the first one")
     parser.add_argument("--no-truth", action="store_true", help="only time the scans")
@@ -181,7 +188,7 @@ def main() -> None:
     if not args.no_truth:
         truth(args.footage, args.seed, names=args.detectors)
     if args.videos:
-        cost(args.videos, args.runs, args.detectors)
+        cost(films(args.videos), args.runs, args.detectors)
 
 
 if __name__ == "__main__":

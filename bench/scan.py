@@ -9,18 +9,18 @@ Example: PYTHONPATH=workflow/scripts python bench/scan.py --videos footage/a.mp4
 
 import argparse
 import json
-import os
 import shutil
 import statistics
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import imageio_ffmpeg
 from clipmill.engine import tables
 from clipmill.plan.config import check
 from clipmill.plan.flow import BY_CLIP
-from processes import measured
+from processes import films, in_turns, measured, ratio
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = ROOT / "workflow" / "scripts"
@@ -35,29 +35,28 @@ COLUMNS = ("id", "relpath", "kind", "bytes")
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--videos", type=Path, nargs="+", required=True, help="video files")
+    parser.add_argument("--videos", type=Path, nargs="+", required=True, help="video files, or folders of them")
     parser.add_argument("--runs", type=int, default=5, help="turns in which each way runs once")
     parser.add_argument("--detector", default="adaptive", help="the scan's detector")
     parser.add_argument("--only-scan", action="store_true", help="leave PySceneDetect and PyAV out")
     args = parser.parse_args()
-    os.environ |= {"OMP_NUM_THREADS": "1", "OPENCV_FFMPEG_THREADS": "1"}
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # with it, each start would compile what it imports
     print("| video | way | CPU s | x decode | x scenedetect | store, % of the source |\n|---|---|---|---|---|---|")
-    for path in args.videos:
+    for path in films(args.videos):
         with tempfile.TemporaryDirectory() as folder:
-            report(path, *compared(path.resolve(), Path(folder), args))
+            report(path, *compared(path, Path(folder), args))
 
 
 def compared(path: Path, work: Path, args: argparse.Namespace) -> tuple[dict[str, list[float]], float]:
     """(CPU seconds of each way in each turn, the share of the source's bytes that the frame store has)."""
-    ways = commands(path, work, args.detector)
+
+    def run(command: list[str]) -> float:
+        shutil.rmtree(work / "memo", ignore_errors=True)
+        return measured(command, work)[0]
+
+    ways = {name: partial(run, command) for name, command in commands(path, work, args.detector).items()}
     if args.only_scan:
         ways = {name: ways[name] for name in (DECODE, SCAN)}
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(args.runs):
-        shutil.rmtree(work / "memo", ignore_errors=True)
-        for name, command in ways.items():
-            seconds[name].append(measured(command, work)[0])
+    seconds = in_turns(ways, args.runs)
     store = sum(file.stat().st_size for file in (work / "store").rglob("*.zip"))
     return seconds, store / path.stat().st_size
 
@@ -85,9 +84,7 @@ def report(path: Path, seconds: dict[str, list[float]], share: float) -> None:
     """Print the rows of a video."""
     for name, found in seconds.items():
         row = [path.name, f"`{name}`" if " -" in name else name, f"{statistics.median(found):.2f}"]
-        for other in (DECODE, CUTS):
-            ratios = [mine / base for mine, base in zip(found, seconds.get(other, []), strict=False)]
-            row.append(f"{statistics.median(ratios):.2f}" if ratios else "")
+        row += [f"{ratio(found, seconds[other]):.2f}" if other in seconds else "" for other in (DECODE, CUTS)]
         print(f"| {' | '.join([*row, f'{100 * share:.1f}' if name == SCAN else ''])} |", flush=True)
 
 

@@ -11,8 +11,8 @@ it:
     ...
     <!-- end -->
 
-VIDEOS in a command stands for the folder of footage. All other text stays. A benchmark that fails leaves its text as
-it is; the others are run, and the program ends with 1.
+VIDEOS in a command stands for the folder of footage, FILMS for that of what bench/enlarge.py makes of it. All other
+text stays. A benchmark that fails leaves its text as it is; the others are run, and the program ends with 1.
 """
 
 import argparse
@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="benchmarks to run (default: all)")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="the folder of the documents")
     parser.add_argument("--videos", default="sample/videos", help="what VIDEOS stands for")
+    parser.add_argument("--films", default="sample/films", help="what FILMS stands for")
     args = parser.parse_args()
     blocks = [(path, block) for path in sorted(args.docs.glob("*.md")) for block in BLOCK.finditer(path.read_text())]
     names = {block["name"] for _, block in blocks}
@@ -44,7 +45,7 @@ def main() -> None:
     failed = []
     for path, block in blocks:
         if block["name"] in (args.names or names):
-            text = printed(block["command"], args.videos)
+            text = printed(block["command"], {"VIDEOS": args.videos, "FILMS": args.films})
             if text is None:
                 failed.append(block["command"])
             else:
@@ -53,10 +54,12 @@ def main() -> None:
         sys.exit("failed, and left as they were:\n" + "\n".join(failed))
 
 
-def printed(command: str, videos: str) -> str | None:
+def printed(command: str, folders: dict[str, str]) -> str | None:
     """What a benchmark prints; None where it fails. What it says to the terminal is seen there."""
     print(command, file=sys.stderr, flush=True)
-    words = [videos if word == "VIDEOS" else word for word in shlex.split(command)]
+    words = shlex.split(command)
+    for name, folder in folders.items():
+        words = [word.replace(name, folder) for word in words]
     done = subprocess.run([sys.executable, *words], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     return None if done.returncode else done.stdout.strip()
 
