@@ -12,7 +12,7 @@ from math import ceil
 from clipmill.plan.costs import RATES
 
 CLIPS_PER_RUN = 1_000_000
-FRAMES, CLIPS = 376e6, 591e6
+FRAMES, CLIPS = 275e6, 591e6
 """Bytes of the frame store, and of clip files, per hour of video."""
 TABLES = 16_000
 """Bytes of tables, tables of shards and memo per clip, of that run's 21: of many clips, headers count less."""
