@@ -11,6 +11,7 @@ medians of runs in turns. --scripts: other scripts to measure, such as those of 
 
 import argparse
 import json
+import math
 import multiprocessing
 import statistics
 import sys
@@ -285,7 +286,8 @@ def plot(args: argparse.Namespace) -> None:
     plt.rcParams |= {"svg.hashsalt": "clipmill", "svg.fonttype": "none"}
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     for name, start in costs[1].items():
-        each = [1e6 * max(0.0, costs[size][name] - start) / size for size in args.sizes]
+        each = [1e6 * (costs[size][name] - start) / size for size in args.sizes]
+        each = [value if value > 0 else math.nan for value in each]  # nan: less than starts differ among themselves
         print(f"| {name} | " + " | ".join(f"{value:.2f}" for value in each) + " |")
         axes.plot(args.sizes, each, marker="o", label=name)
     axes.set(xscale="log", yscale="log", xlabel="clips", ylabel="CPU microseconds a clip, start taken off")

@@ -53,7 +53,7 @@ def work(tmp_path, models, monkeypatch):
         args = argparse.Namespace(
             table=table, out=tmp_path / "work" / name / "0.csv", memo=tmp_path / "memo" / name, models=[listed],
             block="block", shared=tmp_path / shared if shared else None, results=tmp_path, threads=2, item_minutes=5,
-            max_error_share=0,
+            max_error_share=0, ask=False,
         )  # fmt: skip
         looked.clear()
         Job(kind(given, tmp_path, tmp_path, tmp_path), args, Ranks()).run()

@@ -22,7 +22,8 @@ FIELDS = ("id", "key", "fault", "reason", "detail")
 `fault` is empty, "item" (the item's own, remembered), "stalled" with the minutes that it was given, or one of
 TRIED_AGAIN."""
 
-EMPTY = pa.table({name: pa.array([], pa.string()) for name in FIELDS})
+EMPTY = pa.schema([(name, pa.string()) for name in FIELDS])
+"""That of a part without rows. Its table is made where it is needed: pyarrow imports pandas for it."""
 TRIES = 20
 
 
@@ -111,14 +112,14 @@ def read(path: Path, columns: list[str] | None = None) -> pa.Table:
     content = io.BytesIO(path.read_bytes())
     if vouch.digest_in_name(path) != vouch.digest_of(content.getbuffer()):
         print(f"memo: {path} is damaged and forgotten: what it held is computed again", file=sys.stderr)
-        return EMPTY
+        return EMPTY.empty_table()
     try:
         # Not pq.read_table, which imports pandas.
         found = pq.ParquetFile(content, pre_buffer=False).read(columns, use_threads=False)
         return (found.select(columns) if columns else found).combine_chunks()
     except (pa.ArrowException, KeyError) as error:
         print(f"memo: {path} has other columns and is forgotten: {error}", file=sys.stderr)
-        return EMPTY
+        return EMPTY.empty_table()
 
 
 def _ids(path: Path) -> pa.StringArray:
