@@ -108,7 +108,7 @@ def test_a_kill_and_other_shards_take_nothing_back(tmp_path):
 
 
 def test_a_failure_is_shown_with_its_reason_and_verbose_brings_all_lines(finished):
-    finished.edit("select_clips.py", "thresholds.main(", "raise SystemExit('`select`: a \\x1b[31mreason') or (")
+    finished.edit("select_clips.py", "selecting.main(", "raise SystemExit('`select`: a \\x1b[31mreason') or (")
     failed = finished.change(select={"aes": {"min": 1}}).run(ok=False)
     assert failed.code == 1
     for text in (failed.text, (shown := watching(finished.results)).stdout):

@@ -120,7 +120,7 @@ def test_another_caption_makes_the_rules_that_read_it_run(results):
 
 
 def test_a_failed_job_shows_its_log_and_no_command(finished):
-    finished.edit("select_clips.py", "thresholds.main(", "raise SystemExit('`select`: a \\x1b[31mreason') or (")
+    finished.edit("select_clips.py", "selecting.main(", "raise SystemExit('`select`: a \\x1b[31mreason') or (")
     finished.change(select={"aes": {"min": 1}})
     command = [part for part in finished.command() if part != "--show-failed-logs"]
     done = subprocess.run(command, cwd=finished.folder, capture_output=True, text=True)
