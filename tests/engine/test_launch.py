@@ -30,12 +30,12 @@ seen["pids"] = everyone
 dist.destroy_process_group()
 """
 WRITE = "Path(where, rank + '.json').write_text(json.dumps(seen))\n"
+# Not by a handler that sets an Event: a second signal while it does so would wait for itself.
 WAIT = """
-import signal, threading
-stop = threading.Event()
-signal.signal(signal.SIGTERM, lambda *_: stop.set())
+import signal
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 Path(where, rank + '.ready').touch()
-stop.wait()
+signal.sigwait({signal.SIGTERM})
 Path(where, rank + '.flushed').write_text('all that was done')
 sys.exit(3)
 """
