@@ -24,7 +24,9 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 results = results="$${RESULTS:-results/$$([ "$$VIDEOS" = sample/videos ] && echo demo || basename "$$(realpath -m -- "$$VIDEOS")" .csv)}"
 # A path as YAML text; the blanks around it keep Snakemake from taking the quotes off before it parses the value.
 quote = quote() { local text="$${1//\\/\\\\}"; printf ' "%s" ' "$${text//\"/\\\"}"; }
-snakemake = $(quote); $(results); \
+# Snakemake takes the last --config only.
+snakemake = $(if $(filter --config,$(ARGS)),echo 'make: ARGS="--config ..." would take the place of VIDEOS and RESULTS:' \
+	'put the keys into a file (CONFIG=FILE) or run snakemake itself' >&2; exit 2;) $(quote); $(results); \
 	snakemake --cores $(CORES) --configfile $(CONFIG) --config videos="$$(quote "$$VIDEOS")" results="$$(quote "$$results")" \
 	  $${CHOSEN:+chosen="$$(quote "$$CHOSEN")"}
 

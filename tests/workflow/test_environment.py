@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import re
+import subprocess
 import tomllib
 from importlib.util import find_spec
 from pathlib import Path
@@ -154,3 +155,10 @@ def test_whatever_is_asked_for_is_used(package):
         assert word in file.read_text()
     else:
         assert any(pattern.search(text) for text in texts), f"nothing imports {module}"
+
+
+def test_make_refuses_options_that_would_take_the_place_of_its_own():
+    command = ["make", "--old-file", ".venv/.installed", "scenes", "ARGS=--config detector=content"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "would take the place of VIDEOS and RESULTS" in done.stderr
