@@ -78,9 +78,10 @@ def machine() -> str:
     """When and on what: the day, cores, kind of processor, Python."""
     linux = platform.system() == "Linux"
     names = re.findall(r"^model name\s*: (.*)", Path("/proc/cpuinfo").read_text(), re.MULTILINE) if linux else []
-    cores = len(os.sched_getaffinity(0)) if linux else os.cpu_count()
+    count = len(os.sched_getaffinity(0)) if linux else os.cpu_count()
+    cores = "one core" if count == 1 else f"{count} cores"
     processor = names[0] if names else platform.machine()
-    return f"{date.today()}, {cores} cores of {processor}, Python {platform.python_version()}"
+    return f"{date.today()}, {cores} of {processor}, Python {platform.python_version()}"
 
 
 if __name__ == "__main__":
