@@ -7,17 +7,19 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-# One thread each; and compiled modules are kept, so that no start compiles what it imports.
-ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {
-    "OMP_NUM_THREADS": "1",
-    "OPENCV_FFMPEG_THREADS": "1",
-}
+
+def environment() -> dict[str, str]:
+    """That of the programs: one thread each; and compiled modules are kept, so that no start compiles its imports."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"OMP_NUM_THREADS": "1", "OPENCV_FFMPEG_THREADS": "1"}
 
 
 def measured(command: list, folder: Path | None = None) -> tuple[float, int]:
     """CPU seconds and most MB of a command, run in a folder. Ends with a message where it fails."""
     words = [str(word) for word in command]
-    process = subprocess.Popen(words, cwd=folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        words, cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if status:
