@@ -154,6 +154,23 @@ def test_streams_are_merged_as_heapq_merges_them_sorted_or_not(lists, is_sorted,
         assert rows_of(joins.merged(map(blocks.read, paths), lambda rows: rows["id"])) == expected
 
 
+def test_streams_of_any_density_are_merged_in_bounded_memory():
+    """Ten rows of one stream for each of the other: of neither are more than three blocks held."""
+    pulled, given, rows = [0, 0], [0, 0], 20
+
+    def stream(which, step):
+        for first in range(0, 4000 // step, rows):
+            pulled[which] += rows
+            ids = [f"{step * place:05d}" for place in range(first, first + rows)]
+            yield pa.record_batch({"id": pa.array(ids), "of": pa.array([str(which)] * rows)})
+
+    for merged in joins.merged([stream(0, 1), stream(1, 10)], lambda block: block["id"]):
+        for which in merged["of"].to_pylist():
+            given[int(which)] += 1
+        assert all(one - other <= 3 * rows for one, other in zip(pulled, given, strict=True))
+    assert given == [4000, 400]
+
+
 @given(*[st.sets(st.text("abc", min_size=1, max_size=3)).map(sorted)] * 2, PIECES)
 def test_a_lookup_finds_the_rows_of_the_ids_that_are_there(asked, there, size):
     with tempfile.TemporaryDirectory() as folder, in_pieces(size):

@@ -100,12 +100,13 @@ def merged(
     while heads:
         bound = min((head.keys[-1].as_py() for head in heads if head.following), default=None)
         taken = [head.take(bound) for head in heads]
-        if any(len(rows) for rows, _ in taken):
+        stuck = not any(len(rows) for rows, _ in taken)
+        if not stuck:
             keys = pa.concat_arrays([keys for _, keys in taken])
             yield pa.concat_batches([rows for rows, _ in taken]).take(pc.array_sort_indices(keys))
         for head in heads:
-            # A stream whose held rows all wait for its own last key has to show what follows.
-            if not head.rows or not any(len(rows) for rows, _ in taken):
+            # Where all wait for the last key of some, these have to show what follows; the others hold enough.
+            if not head.rows or (stuck and head.last == bound):
                 head.more()
         heads = [head for head in heads if head.rows]
 
