@@ -19,13 +19,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import imageio_ffmpeg
 from clipmill.engine import rejects, tables
 from clipmill.plan.config import check
-from clipmill.plan.flow import BY_CLIP, of_a_clip
+from clipmill.plan.flow import of_a_clip
 from clipmill.videos import sources
 from list_videos import listing
 from processes import films, in_turns, measured, ratio
+from ways import CONFIG, FFMPEG, SCHEMA, SCRIPTS, decoding, scan
 
 READS = {"aesthetic": (0.1, 0.5, 0.9), "flow": (0, 10, 20, 30), "ocr": (10,)}
 """The frames that the reference's scorers read: shares of a clip's length, or numbers."""
@@ -36,13 +36,6 @@ OURS = {
     SAME: {"crf": 23},
     "ours, `cut.mode: smart`": {"mode": "smart"},
 }
-ROOT = Path(__file__).resolve().parents[1]
-SCRIPTS = ROOT / "workflow" / "scripts"
-SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
-CONFIG = check({}, SCHEMA)
-SETTINGS = {name: CONFIG[name] for name in ("frames", "detectors", "quality", "fmin", "clips")}
-SETTINGS |= {name: CONFIG["cut"][name] for name in BY_CLIP}
-FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 
 
 def main() -> None:
@@ -102,8 +95,7 @@ class Bench:
 
     def scan(self) -> Path:
         out = self.work / "videos.scan_videos" / "x" / "scan.csv"
-        settings = SETTINGS | {"detector": "adaptive"}
-        return self.step("scan_videos", self.work / "videos.csv", out, settings, "--store", self.work / "store")
+        return self.step("scan_videos", self.work / "videos.csv", out, scan("adaptive"), "--store", self.work / "store")
 
     def cut(self, table: Path, **settings) -> Path:
         block = check({"cut": settings}, SCHEMA)["cut"]
@@ -158,7 +150,7 @@ class Bench:
 
     def decode(self) -> None:
         for path in self.files:
-            self.call(FFMPEG, "-v", "quiet", "-threads", "1", "-i", path, "-f", "null", "-")
+            self.call(*decoding(path))
 
 
 def clips_of(scanned: Path) -> list[dict]:

@@ -19,16 +19,13 @@ from typing import NamedTuple
 
 import av
 import numpy as np
+import ways
 from clipmill.engine import tables
-from clipmill.plan.config import check
-from clipmill.plan.flow import BY_CLIP
 from clipmill.videos.detectors import DETECTORS
 from clipmill.videos.view import Viewer
 from edits import Made, camera, edited, filmed, flashed, lit, over, titled
 from processes import films, in_turns, measured, ratio
 
-ROOT = Path(__file__).resolve().parents[1]
-CONFIG = check({}, ROOT / "workflow/schemas/config.schema.yaml")
 NAMES = "adaptive", "transnetv2", "hybrid"
 SIZE = 54, 96
 LENGTHS = 6, 8, 11, 15, 20, 28, 38, 50
@@ -73,7 +70,7 @@ def reel_films() -> Iterator[tuple[str, Film]]:
     """The videos of the sample reel."""
     import reel
 
-    sample = ROOT / "sample"
+    sample = ways.ROOT / "sample"
     reel.make(sample)
     for name, known in json.loads((sample / "truth.json").read_text()).items():
         if known["kind"] == "video" and not known["reject"]:
@@ -111,7 +108,7 @@ def single() -> Iterator[tuple[str, Film]]:
 
 def scenes(name: str, film: Film, **settings) -> list[tuple[int, int]]:
     """What a detector makes of a film."""
-    detector, viewer = DETECTORS[name](CONFIG["detectors"][name] | settings), Viewer()
+    detector, viewer = DETECTORS[name](ways.CONFIG["detectors"][name] | settings), Viewer()
     for index, image in enumerate(film.frames):
         detector.feed(index, viewer(av.VideoFrame.from_ndarray(image, "bgr24")), 25.0)
     return detector.scenes(len(film.frames))
@@ -163,8 +160,6 @@ def cost(videos: list[Path], runs: int, names=NAMES) -> None:
 
 def scan(videos: list[Path], detector: str) -> float:
     """CPU seconds of one job of scan_videos."""
-    settings = {name: CONFIG[name] for name in ("frames", "quality", "fmin", "clips", "detectors")}
-    settings |= {name: CONFIG["cut"][name] for name in BY_CLIP} | {"detector": detector}
     rows = [
         {"id": f"{number:016x}", "relpath": str(path), "kind": "video", "bytes": path.stat().st_size}
         for number, path in enumerate(videos)
@@ -172,8 +167,15 @@ def scan(videos: list[Path], detector: str) -> float:
     with tempfile.TemporaryDirectory() as folder:
         tables.write(Path(folder) / "shard.csv", ("id", "relpath", "kind", "bytes"), rows)
         places = ["--memo", "memo", "--store", "store", "--videos", "/", "--results", folder]
-        given = ["--table", "shard.csv", "--out", "videos.scan_videos/x/out.csv", "--settings", json.dumps(settings)]
-        return measured([sys.executable, ROOT / "workflow/scripts/scan_videos.py", *given, *places], Path(folder))[0]
+        given = [
+            "--table",
+            "shard.csv",
+            "--out",
+            "videos.scan_videos/x/out.csv",
+            "--settings",
+            json.dumps(ways.scan(detector)),
+        ]
+        return measured([sys.executable, ways.SCRIPTS / "scan_videos.py", *given, *places], Path(folder))[0]
 
 
 def main() -> None:

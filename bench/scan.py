@@ -16,17 +16,10 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-import imageio_ffmpeg
+import ways
 from clipmill.engine import tables
-from clipmill.plan.config import check
-from clipmill.plan.flow import BY_CLIP
 from processes import films, in_turns, measured, ratio
 
-ROOT = Path(__file__).resolve().parents[1]
-SCRIPTS = ROOT / "workflow" / "scripts"
-CONFIG = check({}, ROOT / "workflow/schemas/config.schema.yaml")
-SETTINGS = {name: CONFIG[name] for name in ("frames", "quality", "fmin", "clips")}
-SETTINGS |= {name: CONFIG["cut"][name] for name in BY_CLIP}
 DECODE, CUTS, SCAN = "ffmpeg -threads 1 -f null -", "scenedetect detect-adaptive", "scan_videos"
 BARE = "import av,sys; c=av.open(sys.argv[1]); s=c.streams.video[0]; s.thread_type='NONE'; [0 for _ in c.decode(s)]"
 COLUMNS = ("id", "relpath", "kind", "bytes")
@@ -53,10 +46,10 @@ def compared(path: Path, work: Path, args: argparse.Namespace) -> tuple[dict[str
         shutil.rmtree(work / "memo", ignore_errors=True)
         return measured(command, work)[0]
 
-    ways = {name: partial(run, command) for name, command in commands(path, work, args.detector).items()}
+    turns = {name: partial(run, command) for name, command in commands(path, work, args.detector).items()}
     if args.only_scan:
-        ways = {name: ways[name] for name in (DECODE, SCAN)}
-    seconds = in_turns(ways, args.runs)
+        turns = {name: turns[name] for name in (DECODE, SCAN)}
+    seconds = in_turns(turns, args.runs)
     store = sum(file.stat().st_size for file in (work / "store").rglob("*.zip"))
     return seconds, store / path.stat().st_size
 
@@ -68,15 +61,13 @@ def commands(path: Path, work: Path, detector: str) -> dict[str, list[str]]:
         COLUMNS,
         [dict(zip(COLUMNS, ("0" * 16, path.name, "video", path.stat().st_size), strict=True))],
     )
-    settings = SETTINGS | {"detector": detector, "detectors": {detector: CONFIG["detectors"].get(detector, {})}}
     places = ["--memo", "memo", "--store", "store", "--results", ".", "--videos", str(path.parent)]
-    scan = [sys.executable, str(SCRIPTS / "scan_videos.py"), "--table", "shard.csv", "--out", "scan/x/out.csv"]
-    ffmpeg = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "quiet", "-threads", "1", "-i", str(path), "-f", "null", "-"]
+    scan = [sys.executable, str(ways.SCRIPTS / "scan_videos.py"), "--table", "shard.csv", "--out", "scan/x/out.csv"]
     return {
-        DECODE: ffmpeg,
+        DECODE: ways.decoding(path),
         "PyAV, decoding alone": [sys.executable, "-c", BARE, str(path)],
         CUTS: [sys.executable, "-m", "scenedetect", "-q", "-i", str(path), "detect-adaptive"],
-        SCAN: [*scan, "--settings", json.dumps(settings), *places],
+        SCAN: [*scan, "--settings", json.dumps(ways.scan(detector)), *places],
     }
 
 
